@@ -1,0 +1,1 @@
+//! Field devices in software: fleet, replay of real data, load and faults.

@@ -1,0 +1,1 @@
+//! The city: listeners, validation, time-series store, queries and the HTTP API.

@@ -1,0 +1,1 @@
+//! Whole-system tests, crash tests and side-by-side benchmarks.
