@@ -9,6 +9,7 @@ pub mod ids;
 mod quantity;
 mod range_set;
 mod reading;
+pub mod units;
 pub mod wire;
 
 pub use ids::{DeviceName, Epoch, GatewayId, NameError, SeriesName};
