@@ -1,0 +1,128 @@
+//! A full disk on either side. The data folder is a small tmpfs, which needs root and the right to mount.
+
+use crate::kills::devices;
+use pantau_e2e::clock::wait_until;
+use pantau_e2e::device::Fleet;
+use pantau_e2e::http::try_get;
+use pantau_e2e::parts::LIMIT;
+use pantau_e2e::proxy::Fault;
+use pantau_e2e::system::{Options, System};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A disk of its own, gone with its guard.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn new(megabytes: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("pantau-disk-").tempdir().unwrap();
+        let options = std::ffi::CString::new(format!("size={megabytes}m")).unwrap();
+        mount("tmpfs", folder.path(), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap_or_else(
+            |error| {
+                panic!(
+                    "cannot mount a small disk ({error}): run as root, or in a namespace of your own: \
+                 unshare --user --map-root-user --mount cargo test --release -p pantau-e2e --test e2e disk"
+                )
+            },
+        );
+        Self { folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Fills all that is left of it; gives the file that does.
+    fn fill(&self) -> PathBuf {
+        let path = self.path().join("filler");
+        let mut file = File::create(&path).unwrap();
+        for size in [1 << 20, 1 << 12, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = unmount(self.folder.path(), UnmountFlags::DETACH);
+    }
+}
+
+fn acked_more(fleet: &Fleet, count: u64, what: &str) {
+    let before = fleet.acked();
+    wait_until(what, 2 * LIMIT, || fleet.acked() > before + count);
+}
+
+#[test]
+fn a_gateway_that_fills_its_disk_withholds_acks_and_loses_nothing() {
+    let disk = SmallDisk::new(48);
+    let data = disk.path().join("gateway");
+    let extra =
+        "[spool]\nsegment_bytes = 1048576\nmax_bytes = 16777216\nfree_floor_bytes = 4194304\n".to_owned();
+    let mut system =
+        System::start(&Options { gateway_data: Some(data), gateway_extra: extra, ..Options::default() });
+    system.network.cut();
+    let manner = |mut manner: pantau_e2e::device::Manner| {
+        manner.rate = 20_000;
+        manner.window = 400;
+        manner
+    };
+    let fleet = Fleet::start(system.gateway.mqtt, devices().into_iter().map(manner).collect());
+    wait_until("the gateway to withhold", 4 * LIMIT, || {
+        system.gateway.metrics().get("pantau_gateway_withheld_total") > 0.0
+    });
+    system.gateway.part.process().assert_alive();
+    system.network.set(Fault::Pass);
+    acked_more(&fleet, 1_000, "devices to be served again once there is space");
+    system.assert_kept(&fleet.stop());
+}
+
+#[test]
+fn a_gateway_whose_disk_others_fill_goes_on_when_there_is_space() {
+    let disk = SmallDisk::new(64);
+    let data = disk.path().join("gateway");
+    let extra =
+        "[spool]\nsegment_bytes = 1048576\nmax_bytes = 33554432\nfree_floor_bytes = 4194304\n".to_owned();
+    let mut system =
+        System::start(&Options { gateway_data: Some(data), gateway_extra: extra, ..Options::default() });
+    let fleet = Fleet::start(system.gateway.mqtt, devices());
+    acked_more(&fleet, 200, "readings to be acked");
+    let filler = disk.fill();
+    system.network.cut();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    system.gateway.part.process().assert_alive();
+    // It starts on a full disk, too.
+    system.gateway.part.kill();
+    system.gateway.start();
+    std::fs::remove_file(filler).unwrap();
+    system.network.set(Fault::Pass);
+    acked_more(&fleet, 1_000, "devices to be served again once there is space");
+    system.assert_kept(&fleet.stop());
+}
+
+#[test]
+fn an_ingest_without_space_acks_nothing_and_goes_on_when_there_is_space() {
+    let disk = SmallDisk::new(192);
+    let data = disk.path().join("ingest");
+    let extra = "[store]\nmemory_bytes = \"4 MiB\"\n".to_owned();
+    let mut system =
+        System::start(&Options { ingest_data: Some(data), ingest_extra: extra, ..Options::default() });
+    let fleet = Fleet::start(system.gateway.mqtt, devices());
+    acked_more(&fleet, 500, "readings to be acked");
+    let filler = disk.fill();
+    // Devices are served from the gateway's spool, until ingest has had to refuse something.
+    acked_more(&fleet, 40_000, "devices to be served while ingest has no space");
+    system.ingest.part.process().assert_alive();
+    assert!(try_get(system.ingest.http, "/healthz").is_ok_and(|answer| answer.status == 200));
+    system.ingest.part.kill();
+    system.ingest.part.launch();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::fs::remove_file(filler).unwrap();
+    acked_more(&fleet, 500, "devices to be served");
+    system.assert_kept(&fleet.stop());
+}
