@@ -1,7 +1,6 @@
 //! Every path of the API answers, and answers truthfully.
 
-use pantau_e2e::clock::{now_ms, wait_until};
-use pantau_e2e::device::rfc3339;
+use pantau_e2e::clock::{now_ms, rfc3339, wait_until};
 use pantau_e2e::http::{Answer, get, get_items, get_json};
 use pantau_e2e::metrics::Metrics;
 use pantau_e2e::mqtt::{Client, Hello};

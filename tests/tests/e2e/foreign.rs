@@ -1,7 +1,6 @@
 //! Devices that nobody here wrote: Debian's mosquitto_pub and Python's paho-mqtt.
 
-use pantau_e2e::clock::now_ms;
-use pantau_e2e::device::rfc3339;
+use pantau_e2e::clock::{now_ms, rfc3339};
 use pantau_e2e::parts::LIMIT;
 use pantau_e2e::process::run;
 use pantau_e2e::system::{Counters, Options, System, readings, stored};

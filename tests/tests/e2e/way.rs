@@ -1,7 +1,6 @@
 //! The way of a reading: what a device publishes is stored once, as it was meant, or shown as refused.
 
-use pantau_e2e::clock::{now_ms, wait_for, wait_until};
-use pantau_e2e::device::rfc3339;
+use pantau_e2e::clock::{now_ms, rfc3339, wait_for, wait_until};
 use pantau_e2e::http::{Events, get_items, get_json};
 use pantau_e2e::mqtt::{Client, Hello, Packet, publish, pubrel, subscribe};
 use pantau_e2e::parts::LIMIT;
