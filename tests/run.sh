@@ -129,8 +129,14 @@ stage_bench() {
     service victoria-metrics stop >/dev/null 2>&1 || true
     need /usr/bin/python3 python3
     need /usr/lib/python3/dist-packages/paho python3-paho-mqtt
+    # The client that the compared script uses; pure Python, for Debian's interpreter.
+    if [ ! -d "$tools/pipeline/influxdb_client" ]; then
+        python3 -m pip --version >/dev/null 2>&1 || need /usr/bin/pip3 python3-pip
+        python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+            --target "$tools/pipeline" influxdb-client==1.50.0
+    fi
     stage_build
-    "$release/pantau-bench"
+    BENCH_PYTHONPATH="$tools/pipeline" "$release/pantau-bench"
 }
 
 # Adds up what the runners say in a log: cargo test, vitest, node --test.

@@ -1,8 +1,11 @@
 //! Devices that nobody here wrote: Debian's mosquitto_pub and Python's paho-mqtt.
 
-use pantau_e2e::clock::{now_ms, rfc3339};
+use crate::kills::devices;
+use pantau_e2e::clock::{now_ms, rfc3339, wait_until};
+use pantau_e2e::device::Fleet;
 use pantau_e2e::parts::LIMIT;
-use pantau_e2e::process::run;
+use pantau_e2e::process::{Proc, run};
+use pantau_e2e::proxy::{Fault, Proxy};
 use pantau_e2e::system::{Counters, Options, System, readings, stored};
 use std::path::Path;
 use std::process::Command;
@@ -103,4 +106,37 @@ fn paho_devices_deliver_everything_through_a_gateway_that_is_killed() {
     }
     let counters = Counters::read(system.ingest.http);
     counters.assert_conserved(&stored(system.ingest.http));
+}
+
+/// The harness's devices are strangers to mosquitto as mosquitto_pub is to the gateway: what they do must be
+/// MQTT, or their accounts prove nothing.
+#[test]
+fn our_own_devices_keep_the_protocol_with_a_broker_that_nobody_here_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = pantau_e2e::ports::free();
+    let config = folder.path().join("mosquitto.conf");
+    let text = format!(
+        "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n",
+        address.port()
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut command = need("/usr/sbin/mosquitto", "mosquitto");
+    command.arg("-c").arg(&config);
+    let mut broker = Proc::start("mosquitto", command, &folder.path().join("mosquitto.log"));
+    wait_until("mosquitto to listen", LIMIT, || {
+        broker.assert_alive();
+        std::net::TcpStream::connect(address).is_ok()
+    });
+    let network = Proxy::start(address);
+    let fleet = Fleet::start(network.address(), devices());
+    for _ in 0..10 {
+        let before = fleet.acked();
+        wait_until("publishes to be acked", LIMIT, || fleet.acked() > before + 50);
+        network.cut();
+        network.set(Fault::Pass);
+    }
+    let ledger = fleet.stop();
+    assert_eq!(ledger.breaches, Vec::<String>::new());
+    assert!(ledger.redelivered > 0, "no publish was in flight at a cut");
+    assert!(ledger.acked() > 500, "{}", ledger.acked());
 }

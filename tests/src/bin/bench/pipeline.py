@@ -1,0 +1,36 @@
+"""What many do without Pantau: paho-mqtt takes JSON from a broker, influxdb-client writes it on in batches.
+
+usage: pipeline.py MQTT_PORT HTTP_PORT
+"""
+
+import json
+import sys
+
+import paho.mqtt.client as mqtt
+from influxdb_client import InfluxDBClient, WriteOptions
+
+mqtt_port, http_port = int(sys.argv[1]), int(sys.argv[2])
+influx = InfluxDBClient(url=f"http://127.0.0.1:{http_port}", token="-", org="-")
+options = WriteOptions(batch_size=1000, flush_interval=1000)
+writer = influx.write_api(write_options=options)
+
+
+def on_message(_client, _data, message):
+    device = message.topic.split("/")[1]
+    body = json.loads(message.payload)
+    time = body.pop("time", None)
+    fields = ",".join(f"{name}={float(value)}" for name, value in body.items())
+    stamp = "" if time is None else f" {time}"
+    writer.write(bucket="b", record=f"pipeline,device={device} {fields}{stamp}", write_precision="ms")
+
+
+def on_connect(client, _data, _flags, _code):
+    client.subscribe("pantau/#", qos=1)
+
+
+client = mqtt.Client(client_id="pipeline", clean_session=False)
+client.max_inflight_messages_set(1000)
+client.on_message, client.on_connect = on_message, on_connect
+client.connect("127.0.0.1", mqtt_port)
+print("ready", flush=True)
+client.loop_forever()
