@@ -3,6 +3,8 @@
 mod committer;
 mod config;
 mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod files;
 mod frame;
 mod journal;
@@ -12,6 +14,7 @@ mod recovery;
 mod repair;
 mod scan;
 mod segment;
+pub mod sim;
 mod state;
 mod stats;
 mod ticket;
