@@ -147,6 +147,10 @@ impl Connection {
                 let _ = self.stream.try_write(&DISCONNECT);
                 return Ok((sender, last_ack));
             }
+            if sender.pending().is_empty() && sender.is_hungry() {
+                tokio::task::yield_now().await;
+                continue;
+            }
             self.wait(&sender, now, if ended { u64::MAX } else { end }, last_ack, &stop, ended)
                 .await
                 .map_err(socket)?;

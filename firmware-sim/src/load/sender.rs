@@ -94,7 +94,11 @@ impl Sender {
                 self.due += 1;
             }
         }
-        while self.left > 0 && self.in_flight < self.window && self.out.len() < MAX_OUT {
+        // In a closed loop a quarter of the window is refilled at once: one write for many acks.
+        if matches!(self.pace, Pace::Closed) && self.in_flight > self.window - self.window / 4 {
+            return;
+        }
+        while self.may_send() && self.out.len() < MAX_OUT {
             let stamp = match self.pace {
                 Pace::Closed => now,
                 Pace::Every { .. } => match self.owed.pop_front() {
@@ -137,6 +141,17 @@ impl Sender {
                 return self.next_id;
             }
         }
+    }
+
+    /// Whether the window lets another one go.
+    fn may_send(&self) -> bool {
+        self.left > 0 && self.in_flight < self.window
+    }
+
+    /// Whether there is more to encode although the socket took everything (only at QoS 0, where nothing is
+    /// in flight).
+    pub(crate) fn is_hungry(&self) -> bool {
+        matches!(self.pace, Pace::Closed) && !self.qos1 && self.left > 0
     }
 
     /// Bytes for the socket.

@@ -125,7 +125,7 @@ proptest! {
                 prop_assert!(times.insert(topic, time.clone()).is_none_or(|last| last < time));
                 sent += 1;
             }
-            prop_assert!(flying.len() == usize::from(window) || sent == 200);
+            prop_assert!(flying.len() >= usize::from(window - window / 4) || sent == 200);
             if flying.is_empty() {
                 break;
             }
