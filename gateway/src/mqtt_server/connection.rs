@@ -1,0 +1,127 @@
+//! One connection from its first byte to its last: handshake, `live` loop, goodbye.
+//!
+//! Always holds: the session is given back only after every ticket has resolved, so that a client that comes
+//! back finds what was stored. A connection that lost a ticket gives nothing back: the journal knows the truth.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rmqtt_codec::v5::DisconnectReasonCode as Reason;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::auth::Auth;
+use super::handshake::{self, Greeted, Opened};
+use super::hub::{Ask, Kick};
+use super::live::{Live, READ};
+use super::outbound::Delivery;
+use super::session::Kept;
+use super::stats::Stats;
+use super::strict::Violation;
+use super::{Clock, Config};
+use crate::intake::types::Intake;
+
+/// How long the last bytes may take to be written, and the client to hang up after them.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What all connections share.
+pub(crate) struct Context<I> {
+    pub(crate) config: Config,
+    pub(crate) intake: I,
+    pub(crate) auth: Auth,
+    pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) clock: Clock,
+    pub(crate) stats: Arc<Stats>,
+}
+
+/// The connection's end of its link to the hub.
+pub(crate) struct Ends {
+    pub(crate) deliveries: mpsc::Receiver<Delivery>,
+    pub(crate) kick: oneshot::Receiver<Kick>,
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    /// The client said DISCONNECT.
+    Left,
+    /// The socket was closed or failed.
+    Gone,
+    Violation(Violation),
+    Kicked(Kick),
+    /// Nothing was heard for 1.5 times the keep-alive.
+    Silent,
+    /// The client takes no bytes.
+    Stalled,
+    /// The spool failed: nothing may be acknowledged any more.
+    Failed,
+}
+
+/// Serves one socket to its end and gives its session back.
+pub(crate) async fn run<I: Intake>(
+    context: Arc<Context<I>>,
+    connection: u64,
+    mut io: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
+    mut ends: Ends,
+) -> Option<Box<Kept>> {
+    let mut inbuf = BytesMut::with_capacity(READ.0);
+    let greeted = tokio::select! {
+        biased;
+        _ = &mut ends.kick => Greeted::Closed,
+        greeted = handshake::greet(&context, &mut io, &mut inbuf, peer) => greeted,
+    };
+    let Greeted::Connect(first) = greeted else { return None };
+    let (wire, connect) = *first;
+    let Opened { session, keep_alive } =
+        handshake::open(&context, &mut io, connection, wire, connect).await?;
+    tracing::debug!(%peer, client = session.client(), "connected");
+    let mut live = Live::new(&context, connection, session, inbuf, keep_alive);
+    let goodbye = live.serve(&mut io, &mut ends).await;
+    tracing::debug!(%peer, client = live.session.client(), ?goodbye, "disconnected");
+    let failed = goodbye == Goodbye::Failed || live.drain().await == Err(Goodbye::Failed);
+    let mut session = live.session;
+    let stats = &context.stats;
+    stats.violations.add(u64::from(matches!(goodbye, Goodbye::Violation(_))));
+    stats.timed_out.add(u64::from(matches!(goodbye, Goodbye::Silent | Goodbye::Stalled)));
+    if let Some(reason) = goodbye.reason() {
+        session.wire.disconnect(reason, &mut session.out);
+    }
+    if !matches!(goodbye, Goodbye::Gone | Goodbye::Stalled) {
+        let patient = matches!(goodbye, Goodbye::Violation(_) | Goodbye::Kicked(Kick::Stopping));
+        // The session is safe; what the client does not take by now it will ask for again.
+        let _ = timeout(LINGER, hang_up(&mut io, &mut session.out, patient)).await;
+    }
+    if failed { None } else { Some(session.end()) }
+}
+
+/// Writes what is left. A patient one waits for the client to hang up, since closing a socket with unread
+/// bytes in it would take back what was written last.
+async fn hang_up(
+    io: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    out: &mut BytesMut,
+    patient: bool,
+) -> std::io::Result<()> {
+    io.write_all_buf(out).await?;
+    io.shutdown().await?;
+    let mut discarded = [0; 4096];
+    while patient && io.read(&mut discarded).await? > 0 {}
+    Ok(())
+}
+
+impl Goodbye {
+    /// What an MQTT 5.0 client is told.
+    fn reason(self) -> Option<Reason> {
+        match self {
+            Goodbye::Left | Goodbye::Gone | Goodbye::Stalled => None,
+            Goodbye::Violation(violation) => Some(violation.reason),
+            Goodbye::Kicked(Kick::TakenOver) => Some(Reason::SessionTakenOver),
+            Goodbye::Kicked(Kick::Stopping) => Some(Reason::ServerShuttingDown),
+            Goodbye::Silent => Some(Reason::KeepAliveTimeout),
+            Goodbye::Failed => Some(Reason::UnspecifiedError),
+        }
+    }
+}
