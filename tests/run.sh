@@ -72,7 +72,8 @@ stage_deny() {
             cargo install cargo-deny --version "$version" --locked --debug --root "$tools"
         rm -rf "$tools/build"
     fi
-    "$deny" --all-features --locked check --hide-inclusion-graph bans licenses sources
+    "$deny" --all-features --locked check --hide-inclusion-graph \
+        -A duplicate -A license-not-encountered bans licenses sources
 }
 
 stage_typos() {
