@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { aggregates, append, chartData, columns } from './chartdata';
+
+const row = (time: number, value: number | null) => ({ time, value, min: null, max: null, flags: [] });
+
+test('every kind of quantity has its aggregates', () => {
+  expect(aggregates('gauge')).toEqual(['mean', 'min', 'max']);
+  expect(aggregates('amount')).toEqual(['sum']);
+  expect(aggregates('angle')).toEqual(['last']);
+});
+
+test('an empty bucket leaves the line open and a bucket stands at its middle', () => {
+  const data = chartData(
+    { series: 's/x', unit: 'm', times: [0, 10, 20, 30], mean: [1, null, 3, 4], min: [0, null, 2, 3], max: [2, null, 4, 5] },
+    'gauge',
+    10,
+  );
+  expect(data.look).toBe('band');
+  expect(columns(data)).toMatchObject({ times: [5, 15, 25, 35], values: [1, null, 3, 4], min: [0, null, 2, 3] });
+});
+
+test('empty buckets are no gaps where readings are rarer than buckets', () => {
+  const times = Array.from({ length: 13 }, (_, i) => i * 10);
+  const mean = times.map((_, i) => (i % 3 === 0 ? i : null));
+  const drawn = columns(chartData({ series: 's/x', unit: 'm', times, mean }, 'gauge', 10));
+  expect(drawn.values).toEqual([0, 3, 6, 9, 12]);
+});
+
+test('only flags that doubt the value are marked', () => {
+  const data = chartData(
+    { series: 's/x', unit: 'm', times: [0, 1, 2], values: [5, 6, 7], flags: [['spike'], ['arrival_time'], []] },
+    'gauge',
+    null,
+  );
+  expect(columns(data).marks).toEqual([5, null, null]);
+});
+
+test('rain is drawn as bars and wind direction without a line', () => {
+  const answer = { series: 's/x', unit: '', times: [], values: [] };
+  expect(chartData(answer, 'amount', null).look).toBe('bars');
+  expect(chartData(answer, 'angle', null).look).toBe('dots');
+});
+
+test('a live reading is added at the end and old ones leave at the start', () => {
+  const data = { look: 'line' as const, stepMs: null, rows: [row(0, 1), row(10, 2)], completeness: null };
+  expect(append(data, row(20, 3), 5).rows).toEqual([row(10, 2), row(20, 3)]);
+  expect(append(data, row(20, 3), 15).rows).toEqual([row(20, 3)]);
+});
+
+test('repeated and late readings, and buckets, are left to the next full answer', () => {
+  const data = { look: 'line' as const, stepMs: null, rows: [row(10, 2)], completeness: null };
+  expect(append(data, row(10, 3), 0)).toBe(data);
+  expect(append({ ...data, stepMs: 60 }, row(20, 3), 0).rows).toEqual([row(10, 2)]);
+});
