@@ -16,6 +16,7 @@
 //! ```
 
 
+pub mod embedded;
 mod types;
 
 use std::ops::Range;

@@ -1,0 +1,251 @@
+//! An immutable file of blocks of one UTC month, and its index.
+//!
+//! ```text
+//! header, 32 bytes                      blocks (block.rs), by series, then time, one after the other
+//!  0 "PANTAUPT"                         index (index.rs)
+//!  8 u16 version = 1, u16 0             footer, 32 bytes, at the very end
+//! 12 i32 month, 0 = January 1970         0 u64 offset of the index
+//! 16 u64 sequence number                 8 u32 bytes of the index, 12 u32 blocks
+//! 24 u32 0                              16 u32 CRC-32C of the index, 20 u32 0
+//! 28 u32 CRC-32C of bytes 0..28         24 u32 CRC-32C of bytes 0..24 of the footer, 28 "PTFE"
+//! ```
+//! What always holds: a file has its final name only when all of it is synced. A higher sequence number is newer and wins
+//! on equal identity. A file whose footer or index is damaged is read by walking its blocks; what of it cannot be read
+//! is reported.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pantau_journal::FileLayer;
+
+use super::block::{self, MAX_POINTS, Scratch, Summary};
+use super::bytes::{Cursor, Malformed};
+use super::fs;
+use super::index::{Entry, Index};
+use super::months::month_name;
+use super::point::Point;
+
+const MAGIC: &[u8; 8] = b"PANTAUPT";
+const END: &[u8; 4] = b"PTFE";
+const VERSION: u16 = 1;
+const HEADER: usize = 32;
+const FOOTER: usize = 32;
+const WRITE_BUFFER: usize = 256 << 10;
+
+/// A file that can be read.
+#[derive(Debug)]
+pub(crate) struct DataFile {
+    pub(crate) seq: u64,
+    pub(crate) month: i64,
+    pub(crate) bytes: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) index: Index,
+}
+
+/// What was wrong with a file that was opened all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mended {
+    pub(crate) detail: String,
+}
+
+/// Name of a file in the data folder.
+pub(crate) fn file_name(month: i64, seq: u64) -> String {
+    format!("{}-{seq:010}.pts", month_name(month))
+}
+
+impl DataFile {
+    /// Opens a file. When its index is damaged it is walked block by block, and that is told.
+    pub(crate) fn open<F: FileLayer>(files: &F, path: &Path) -> io::Result<(Self, Option<Mended>)> {
+        let file = files.open(path)?;
+        let bytes = files.file_len(&file)?;
+        match Self::read_index(files, &file, bytes) {
+            Ok((month, seq, index)) => {
+                Ok((Self { seq, month, bytes, path: path.to_owned(), index }, None))
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let (month, seq, index, lost) = Self::walk(&fs::read_all(files, path)?)?;
+                let found = index.entries().len();
+                let detail = format!("{error}; {found} sound blocks found by walking the file, {lost} bytes given up");
+                Ok((Self { seq, month, bytes, path: path.to_owned(), index }, Some(Mended { detail })))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_index<F: FileLayer>(files: &F, file: &F::File, bytes: u64) -> io::Result<(i64, u64, Index)> {
+        if bytes < (HEADER + FOOTER) as u64 {
+            return Err(malformed(Malformed("the file is too short")));
+        }
+        let mut header = [0; HEADER];
+        files.read_at(file, &mut header, 0)?;
+        let (month, seq) = parse_header(&header).map_err(malformed)?;
+        let mut footer = [0; FOOTER];
+        files.read_at(file, &mut footer, bytes - FOOTER as u64)?;
+        let (offset, len, blocks, crc) = parse_footer(&footer).map_err(malformed)?;
+        if offset < HEADER as u64 || offset.checked_add(u64::from(len)) != Some(bytes - FOOTER as u64) {
+            return Err(malformed(Malformed("the footer points elsewhere")));
+        }
+        let mut index = vec![0; len as usize];
+        let read = files.read_at(file, &mut index, offset)?;
+        if read != index.len() || crc32c::crc32c(&index) != crc {
+            return Err(malformed(Malformed("the index's checksum is wrong")));
+        }
+        let index = Index::decode(&index, blocks as usize, HEADER as u64, offset).map_err(malformed)?;
+        Ok((month, seq, index))
+    }
+
+    /// Finds the sound blocks of a file without its index. Returns the bytes that were given up as well.
+    fn walk(contents: &[u8]) -> io::Result<(i64, u64, Index, usize)> {
+        let header = contents.first_chunk::<HEADER>().ok_or(malformed(Malformed("the file is too short")))?;
+        let (month, seq) = parse_header(header).map_err(malformed)?;
+        let mut entries = Vec::new();
+        let mut at = HEADER;
+        let mut lost = 0;
+        while at < contents.len() {
+            let rest = &contents[at..];
+            let Some(len) = block::claimed_len(rest).filter(|len| *len <= rest.len()) else { break };
+            match block::decode(&rest[..len]) {
+                Ok((series, points)) => {
+                    if let Some(summary) = Summary::of(series, &points) {
+                        entries.push(Entry { summary, offset: at as u64, len: len as u32 });
+                    }
+                }
+                Err(_) => lost += len,
+            }
+            at += len;
+        }
+        lost += contents.len().saturating_sub(at);
+        Ok((month, seq, Index::new(entries), lost))
+    }
+
+    /// Reads and decodes a block, and checks that it is the one that the index speaks of.
+    pub(crate) fn read_block<F: FileLayer>(&self, files: &F, file: &F::File, entry: &Entry) -> io::Result<Vec<Point>> {
+        let mut bytes = vec![0; entry.len as usize];
+        let read = files.read_at(file, &mut bytes, entry.offset)?;
+        if read != bytes.len() {
+            return Err(malformed(Malformed("the file ends before a block's end")));
+        }
+        let (series, points) = block::decode(&bytes).map_err(malformed)?;
+        let summary = &entry.summary;
+        let same = series == summary.series
+            && points.len() == summary.count as usize
+            && points.first().map(|point| point.time) == Some(summary.first)
+            && points.last().map(|point| point.time) == Some(summary.last);
+        if same { Ok(points) } else { Err(malformed(Malformed("a block is not the one in the index"))) }
+    }
+
+    /// Opens the file for [`Self::read_block`].
+    pub(crate) fn handle<F: FileLayer>(&self, files: &F) -> io::Result<F::File> {
+        files.open(&self.path)
+    }
+}
+
+/// Writes one file. Nothing counts before [`FileWriter::finish`].
+pub(crate) struct FileWriter<F: FileLayer> {
+    files: F,
+    file: F::File,
+    seq: u64,
+    month: i64,
+    path: PathBuf,
+    buffer: Vec<u8>,
+    written: u64,
+    entries: Vec<Entry>,
+}
+
+impl<F: FileLayer> FileWriter<F> {
+    pub(crate) fn create(files: &F, dir: &Path, month: i64, seq: u64) -> io::Result<Self> {
+        let path = dir.join(file_name(month, seq));
+        let file = fs::create_anew(files, &fs::temporary(&path))?;
+        let mut buffer = Vec::with_capacity(WRITE_BUFFER / 4);
+        put_header(&mut buffer, month, seq);
+        Ok(Self { files: files.clone(), file, seq, month, path, buffer, written: 0, entries: Vec::new() })
+    }
+
+    /// Adds points of a series, in the order of time, each time once. Series must come in the order of their numbers.
+    pub(crate) fn add(&mut self, series: u32, points: &[Point], scratch: &mut Scratch) -> io::Result<()> {
+        let blocks = points.len().div_ceil(MAX_POINTS).max(1);
+        for chunk in points.chunks(points.len().div_ceil(blocks).max(1)) {
+            let Some(summary) = Summary::of(series, chunk) else { continue };
+            let offset = self.written + self.buffer.len() as u64;
+            let len = block::encode(series, chunk, scratch, &mut self.buffer);
+            self.entries.push(Entry { summary, offset, len: len as u32 });
+            if self.buffer.len() >= WRITE_BUFFER {
+                self.write_out()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.files.write_at(&self.file, &self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Index, footer, fsync, rename. The caller syncs the folder before it relies on the name.
+    pub(crate) fn finish(mut self) -> io::Result<DataFile> {
+        let offset = self.written + self.buffer.len() as u64;
+        let index = Index::new(std::mem::take(&mut self.entries));
+        let start = self.buffer.len();
+        index.encode(&mut self.buffer);
+        let encoded = &self.buffer[start..];
+        let (len, crc) = (encoded.len() as u32, crc32c::crc32c(encoded));
+        put_footer(&mut self.buffer, offset, len, index.entries().len() as u32, crc);
+        self.write_out()?;
+        self.files.sync_data(&self.file)?;
+        self.files.rename(&fs::temporary(&self.path), &self.path)?;
+        Ok(DataFile { seq: self.seq, month: self.month, bytes: self.written, path: self.path, index })
+    }
+}
+
+fn put_header(out: &mut Vec<u8>, month: i64, seq: u64) {
+    let start = out.len();
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&u32::from(VERSION).to_le_bytes());
+    out.extend_from_slice(&(month as i32).to_le_bytes());
+    out.extend_from_slice(&seq.to_le_bytes());
+    out.extend_from_slice(&0_u32.to_le_bytes());
+    out.extend_from_slice(&crc32c::crc32c(&out[start..]).to_le_bytes());
+}
+
+fn parse_header(header: &[u8; HEADER]) -> Result<(i64, u64), Malformed> {
+    let mut cursor = Cursor::new(header);
+    if cursor.take(8)? != MAGIC {
+        return Err(Malformed("not a file of the store"));
+    }
+    if cursor.u16()? != VERSION {
+        return Err(Malformed("a file of another version"));
+    }
+    cursor.u16()?;
+    let (month, seq) = (i64::from(cursor.i32()?), cursor.u64()?);
+    cursor.u32()?;
+    if cursor.u32()? != crc32c::crc32c(&header[..28]) {
+        return Err(Malformed("the header's checksum is wrong"));
+    }
+    Ok((month, seq))
+}
+
+fn put_footer(out: &mut Vec<u8>, offset: u64, len: u32, blocks: u32, crc: u32) {
+    let start = out.len();
+    out.extend_from_slice(&offset.to_le_bytes());
+    for number in [len, blocks, crc, 0] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.extend_from_slice(&crc32c::crc32c(&out[start..]).to_le_bytes());
+    out.extend_from_slice(END);
+}
+
+fn parse_footer(footer: &[u8; FOOTER]) -> Result<(u64, u32, u32, u32), Malformed> {
+    let mut cursor = Cursor::new(footer);
+    let found = (cursor.u64()?, cursor.u32()?, cursor.u32()?, cursor.u32()?);
+    cursor.u32()?;
+    if cursor.u32()? != crc32c::crc32c(&footer[..24]) || cursor.rest() != END {
+        return Err(Malformed("the footer is damaged"));
+    }
+    Ok(found)
+}
+
+pub(crate) fn malformed(error: Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}

@@ -1,0 +1,278 @@
+//! From a frozen memory table to files, manifest and freed journal. What always holds:
+//!
+//! - Order: data files (fsync, rename), fsync of the folder, series log (fsync), manifest (atomic), then the journal's
+//!   release, then the swap that readers see. A crash anywhere leaves the old manifest with the journal it needs, or the
+//!   new one.
+//! - Every identity is compared with what files already hold, reading only blocks that overlap: the same value is dropped
+//!   and counted as duplicate, another is kept in the newer file and counted as replaced. So
+//!   `readings = stored + duplicates + replaced` is exact in every manifest.
+//! - A flush that fails changes nothing that counts; it is tried again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pantau_journal::{FileLayer, Journal, Position, ReleaseError};
+
+use super::block::Scratch;
+use super::datafile::{DataFile, FileWriter};
+use super::manifest::{FileRef, Manifest};
+use super::months::{month_of, month_start};
+use super::names::NameLog;
+use super::point::{Met, Point, Tally, meet};
+use super::state::{Frozen, Shared};
+
+/// Wait after a flush that failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why the flusher ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum FlushError {
+    /// The files could not be written, and the store is closed, so that there is no later try. Nothing is lost: the
+    /// journal has it.
+    #[error("cannot write what is in memory into files: {0}; it is still in the journal")]
+    Io(#[from] io::Error),
+}
+
+/// Writes frozen tables into files. Give [`Flusher::run`] a thread of its own.
+pub struct Flusher<F: FileLayer> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) journal: Journal<F>,
+    pub(crate) files: F,
+    pub(crate) dir: PathBuf,
+    pub(crate) manifest: Manifest,
+    pub(crate) names: NameLog,
+    /// Greatest time in files, by series: what is newer needs no comparison.
+    pub(crate) stored_last: Vec<i64>,
+    pub(crate) flush_after: Duration,
+}
+
+impl<F: FileLayer> Flusher<F> {
+    /// Blocks until the writer is closed and everything is in files. Flushes when a table is set aside, and what has
+    /// been in memory for `flush_after`.
+    ///
+    /// # Errors
+    /// When the last flush fails.
+    pub fn run(mut self) -> Result<(), FlushError> {
+        loop {
+            let shared = self.shared.clone();
+            let (mut state, timed_out) =
+                shared.wait_while(shared.lock(), self.flush_after, |state| state.frozen.is_none() && !state.closed);
+            if state.frozen.is_none() && (timed_out || state.closed) && state.is_dirty() {
+                state.freeze();
+            }
+            let closed = state.closed;
+            let work = state.frozen.is_some();
+            drop(state);
+            if work {
+                match self.flush_once() {
+                    Ok(_) => {}
+                    Err(error) if closed => return Err(error.into()),
+                    Err(error) => {
+                        tracing::error!(%error, "cannot write the memory table into files; trying again");
+                        let state = shared.lock();
+                        let _ = shared.wait_while(state, RETRY, |state| !state.closed);
+                    }
+                }
+            } else if closed {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes the frozen table, if there is one, and tells whether there was.
+    ///
+    /// # Errors
+    /// When a file cannot be written; the table stays and the next call tries again.
+    pub fn flush_once(&mut self) -> io::Result<bool> {
+        let (frozen, existing) = {
+            let state = self.shared.lock();
+            let Some(frozen) = state.frozen.clone() else { return Ok(false) };
+            (frozen, state.files.clone())
+        };
+        let result = self.flush(&frozen, &existing);
+        let mut state = self.shared.lock();
+        match result {
+            Ok((fresh, manifest)) => {
+                let added = manifest.counters;
+                state.counters.stored = added.stored;
+                state.counters.duplicates = added.duplicates;
+                state.counters.replaced = added.replaced;
+                state.covered = manifest.covered;
+                let mut all: Vec<Arc<DataFile>> = existing.to_vec();
+                all.extend(fresh.into_iter().map(Arc::new));
+                state.files = Arc::new(all);
+                state.frozen = None;
+                state.flushes += 1;
+                state.flush_error = None;
+                self.manifest = manifest;
+                self.shared.ring();
+                Ok(true)
+            }
+            Err(error) => {
+                state.flush_error = Some(error.to_string());
+                self.shared.ring();
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self, frozen: &Frozen, existing: &[Arc<DataFile>]) -> io::Result<(Vec<DataFile>, Manifest)> {
+        let mut manifest = self.manifest.clone();
+        let mut output = Output {
+            files: &self.files,
+            dir: self.dir.join("data"),
+            existing,
+            next_file: manifest.next_file,
+            writers: BTreeMap::new(),
+            scratch: Scratch::default(),
+            tally: Tally::default(),
+            stored: 0,
+        };
+        self.stored_last.resize(frozen.series as usize, i64::MIN);
+        let mut points = Vec::new();
+        for column in frozen.table.columns() {
+            column.settled(&mut output.tally, &mut points);
+            let stored_last = self.stored_last.get(column.series as usize).copied().unwrap_or(i64::MAX);
+            output.add_series(column.series, &mut points, stored_last)?;
+        }
+        let fresh = output.writers.into_values().map(FileWriter::finish).collect::<io::Result<Vec<_>>>()?;
+        if !fresh.is_empty() {
+            self.files.sync_dir(&self.dir.join("data"))?;
+        }
+        let names = self.shared.catalog().slice(self.names.series, frozen.series);
+        let names_bytes = self.names.append(&self.files, &names)?;
+        let counters = frozen.counters;
+        manifest.generation += 1;
+        manifest.next_file = output.next_file;
+        manifest.covered = frozen.covered;
+        manifest.names_bytes = names_bytes;
+        manifest.series = frozen.series;
+        manifest.counters = counters;
+        manifest.counters.stored += output.stored;
+        manifest.counters.duplicates += output.tally.duplicates;
+        manifest.counters.replaced += output.tally.replaced;
+        manifest.gateways = frozen.gateways.clone();
+        manifest.files.extend(fresh.iter().map(|file| FileRef { seq: file.seq, month: file.month, bytes: file.bytes }));
+        manifest.store(&self.files, &self.dir)?;
+        self.names.bytes = names_bytes;
+        self.names.series = frozen.series;
+        for file in &fresh {
+            for entry in file.index.entries() {
+                if let Some(last) = self.stored_last.get_mut(entry.summary.series as usize) {
+                    *last = (*last).max(entry.summary.last);
+                }
+            }
+        }
+        self.release(manifest.covered);
+        Ok((fresh, manifest))
+    }
+
+    /// Frees journal segments that files and the quarantine index both cover. What cannot be freed now is freed later.
+    fn release(&self, covered: u64) {
+        let indexed = self.shared.lock().indexed;
+        match self.journal.release(Position(covered.min(indexed))) {
+            Ok(_) | Err(ReleaseError::Closed) => {}
+            Err(error) => tracing::warn!(%error, "cannot free journal segments; trying again after the next flush"),
+        }
+    }
+}
+
+impl<F: FileLayer> Drop for Flusher<F> {
+    fn drop(&mut self) {
+        self.shared.lock().flusher_gone = true;
+        self.shared.ring();
+    }
+}
+
+/// The files of one flush while they are written.
+struct Output<'a, F: FileLayer> {
+    files: &'a F,
+    dir: PathBuf,
+    existing: &'a [Arc<DataFile>],
+    next_file: u64,
+    writers: BTreeMap<i64, FileWriter<F>>,
+    scratch: Scratch,
+    tally: Tally,
+    stored: u64,
+}
+
+impl<F: FileLayer> Output<'_, F> {
+    /// Adds all points of a series, month by month.
+    fn add_series(&mut self, series: u32, points: &mut Vec<Point>, stored_last: i64) -> io::Result<()> {
+        if points.first().is_some_and(|first| first.time <= stored_last) {
+            self.drop_known(series, points)?;
+        } else {
+            self.stored += points.len() as u64;
+        }
+        let mut rest: &[Point] = points;
+        while let Some(first) = rest.first() {
+            let month = month_of(first.time);
+            let end = month_start(month + 1);
+            let (now, later) = rest.split_at(rest.partition_point(|point| point.time < end));
+            rest = later;
+            let writer = match self.writers.entry(month) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    let writer = FileWriter::create(self.files, &self.dir, month, self.next_file)?;
+                    self.next_file += 1;
+                    entry.insert(writer)
+                }
+            };
+            writer.add(series, now, &mut self.scratch)?;
+        }
+        Ok(())
+    }
+
+    /// Compares with what files hold, newest file first, and drops what is there with the same value.
+    fn drop_known(&mut self, series: u32, points: &mut Vec<Point>) -> io::Result<()> {
+        let mut met: Vec<Option<Met>> = vec![None; points.len()];
+        let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { return Ok(()) };
+        for file in self.existing.iter().rev() {
+            let mut opened = None;
+            for entry in file.index.overlapping(series, first.time, last.time) {
+                let from = points.partition_point(|point| point.time < entry.summary.first);
+                let to = points.partition_point(|point| point.time <= entry.summary.last);
+                if met[from..to].iter().all(Option::is_some) {
+                    continue;
+                }
+                let handle = match &mut opened {
+                    Some(handle) => handle,
+                    none => none.insert(file.handle(self.files)?),
+                };
+                match file.read_block(self.files, handle, entry) {
+                    Ok(known) => compare(&points[from..to], &mut met[from..to], &known),
+                    // It cannot be read, so there is nothing to be the same as.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        tracing::error!(file = %file.path.display(), offset = entry.offset, %error, "a damaged block is left out of a comparison");
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let mut at = 0;
+        points.retain(|_| {
+            let met = met[at];
+            at += 1;
+            match met {
+                Some(met) => self.tally.count(met),
+                None => self.stored += 1,
+            }
+            met != Some(Met::Duplicate)
+        });
+        Ok(())
+    }
+}
+
+/// Marks the points whose time is in `known`; what a newer file said before stands.
+fn compare(points: &[Point], met: &mut [Option<Met>], known: &[Point]) {
+    let mut known = known.iter().peekable();
+    for (point, met) in points.iter().zip(met) {
+        while known.next_if(|candidate| candidate.time < point.time).is_some() {}
+        if let Some(found) = known.peek().filter(|candidate| candidate.time == point.time) {
+            met.get_or_insert(meet(found.value, point.value));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The embedded engine: a write-ahead journal, memory tables, and immutable files by UTC month.
+//!
+//! ```text
+//! append(commits)                                    folder
+//!   record.rs  one record a commit ──► journal/      journal/            pantau_journal, one position a commit
+//!   commit_once: one fsync for all                   data/2026-03-0000000017.pts
+//!   state.rs   active table ◄── readable from here   series.log          names.rs
+//!        │ full, or flush_after                      MANIFEST            manifest.rs
+//!   frozen table ──► flush.rs ──► datafile.rs (block.rs, index.rs, codec.rs)
+//!                                  then MANIFEST, then the journal's segments are freed
+//! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
+//! ```
+//!
+//! What always holds:
+//! - The manifest names every file that counts and the journal position that the files cover. Opening reads the manifest,
+//!   the series log, the files' indexes, and replays the journal from that position. Files that it does not name are
+//!   removed.
+//! - Memory is bounded: two tables of half `memory_bytes` each. The writer waits when both are full.
+//! - Damage is reported in [`Recovery`] and costs what is damaged: a block, a name, a journal record (whose positions are
+//!   then not committed, so that the gateway sends them again). Opening never fails because of damage.
+//!
+//! All formats are little-endian, versioned and checked by CRC-32C; each is described byte by byte in the module that owns
+//! it. The engine starts no thread and reads no clock: [`Flusher::run`] wants a thread, times come with the commits.
+
+mod block;
+mod bytes;
+mod codec;
+mod datafile;
+mod flush;
+mod fs;
+mod index;
+mod manifest;
+mod months;
+mod names;
+mod open;
+mod point;
+mod query;
+mod reader;
+mod record;
+mod state;
+mod table;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use flush::{FlushError, Flusher};
+pub use open::{OpenError, Opened, Recovery, Replayed, open};
+pub use reader::EmbeddedReader;
+pub use writer::{EmbeddedStore, TIME_BOUNDS};
+
+/// Bounds of the engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The store's folder; made when it is not there.
+    pub dir: PathBuf,
+    /// Bound on the memory tables, in bytes: two of half this size. About 21 bytes a reading.
+    pub memory_bytes: usize,
+    /// What has been in memory for this long (at most twice as long) goes into files even when the table is not full.
+    pub flush_after: Duration,
+    /// How long the writer waits for a flush before it says `Busy`.
+    pub max_wait: Duration,
+    /// Bounds of the journal. It must hold at least what the memory tables hold (20 bytes a reading).
+    pub journal: pantau_journal::Config,
+}
+
+impl Config {
+    /// The defaults for a folder: 128 MiB of tables, flush after an hour, segments of 64 MiB, 4 GiB of journal.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            memory_bytes: 128 << 20,
+            flush_after: Duration::from_secs(3_600),
+            max_wait: Duration::from_secs(5),
+            journal: pantau_journal::Config {
+                segment_bytes: 64 << 20,
+                max_bytes: 4 << 30,
+                pending_bytes: 64 << 20,
+                commit_bytes: 64 << 20,
+                ..pantau_journal::Config::default()
+            },
+        }
+    }
+}
+
+/// Sizes and counts of the engine itself, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Readings in the memory tables.
+    pub memory_readings: u64,
+    /// Bytes allocated by the memory tables.
+    pub memory_bytes: usize,
+    /// Series known.
+    pub series: u64,
+    /// Data files.
+    pub files: u64,
+    /// Bytes of the data files.
+    pub file_bytes: u64,
+    /// Blocks in the data files.
+    pub blocks: u64,
+    /// Flushes since the start.
+    pub flushes: u64,
+    /// Times that the writer had to wait for a flush since the start.
+    pub writer_waits: u64,
+    /// Whether the last flush failed (it is tried again).
+    pub flush_failing: bool,
+    /// Blocks that a query could not read since the start.
+    pub damaged_reads: u64,
+}

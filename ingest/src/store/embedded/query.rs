@@ -1,0 +1,162 @@
+//! From pieces to answers, without files and locks: which pieces of a series overlap, when a block's summary may stand for
+//! it, and what falls into which bucket. Exists so that the reading half's decisions are pure and can be tested against
+//! brute force.
+//!
+//! Pieces are sorted and swept into clusters: pieces of different clusters do not overlap in time. In a cluster of one
+//! block nothing can replace a reading of it, so its summary is exact; any other cluster is read and merged, newer pieces
+//! winning.
+
+use std::ops::Range;
+
+use super::block::Summary;
+use super::point::Point;
+use crate::store::types::{Agg, Buckets};
+
+/// A part of a series; `P` says where it is. Pieces are handed in from old to new.
+#[derive(Debug)]
+pub(crate) struct Piece<P> {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) place: P,
+}
+
+/// Groups pieces into clusters in the order of time. Within a cluster pieces stay from old to new.
+pub(crate) fn clusters<P>(pieces: Vec<Piece<P>>) -> Vec<Vec<Piece<P>>> {
+    struct Cluster<P> {
+        last: i64,
+        pieces: Vec<(usize, Piece<P>)>,
+    }
+    let mut numbered: Vec<(usize, Piece<P>)> = pieces.into_iter().enumerate().collect();
+    numbered.sort_by_key(|(_, piece)| piece.first);
+    let mut clusters: Vec<Cluster<P>> = Vec::new();
+    for (age, piece) in numbered {
+        match clusters.last_mut() {
+            Some(cluster) if piece.first <= cluster.last => {
+                cluster.last = piece.last.max(cluster.last);
+                cluster.pieces.push((age, piece));
+            }
+            _ => clusters.push(Cluster { last: piece.last, pieces: vec![(age, piece)] }),
+        }
+    }
+    let by_age = |mut cluster: Cluster<P>| {
+        cluster.pieces.sort_by_key(|(age, _)| *age);
+        cluster.pieces.into_iter().map(|(_, piece)| piece).collect()
+    };
+    clusters.into_iter().map(by_age).collect()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    count: u64,
+    sum: f64,
+    min: f64,
+    max: f64,
+    first: f64,
+    last: f64,
+}
+
+/// Buckets being filled, in the order of time.
+#[derive(Debug)]
+pub(crate) struct Gather {
+    time: Range<i64>,
+    step: i64,
+    buckets: Vec<Bucket>,
+    pub(crate) damaged: u64,
+}
+
+impl Gather {
+    /// `None` when there would be more than `limit` buckets. `step` is at least 1.
+    pub(crate) fn new(time: Range<i64>, step: i64, limit: usize) -> Option<Self> {
+        let span = i128::from(time.end) - i128::from(time.start);
+        let buckets = usize::try_from((span.max(0) + i128::from(step) - 1) / i128::from(step)).ok()?;
+        let empty = Bucket { count: 0, sum: 0.0, min: f64::NAN, max: f64::NAN, first: f64::NAN, last: f64::NAN };
+        (buckets <= limit).then(|| Self { time, step, buckets: vec![empty; buckets], damaged: 0 })
+    }
+
+    fn number(&self, time: i64) -> usize {
+        usize::try_from((i128::from(time) - i128::from(self.time.start)) / i128::from(self.step)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether all of a block falls into one bucket, so that its summary is enough.
+    pub(crate) fn takes_whole(&self, block: &Summary) -> bool {
+        block.first >= self.time.start && block.last < self.time.end && self.number(block.first) == self.number(block.last)
+    }
+
+    /// Adds a block for which [`Self::takes_whole`] holds.
+    pub(crate) fn add_summary(&mut self, block: &Summary) {
+        let number = self.number(block.first);
+        let part = Bucket {
+            count: u64::from(block.count),
+            sum: block.sum,
+            min: block.min,
+            max: block.max,
+            first: block.first_value,
+            last: block.last_value,
+        };
+        if let Some(bucket) = self.buckets.get_mut(number) {
+            bucket.add(&part);
+        }
+    }
+
+    /// Adds points in the order of time, after everything added before.
+    pub(crate) fn add_points(&mut self, points: &[Point]) {
+        let start = points.partition_point(|point| point.time < self.time.start);
+        let end = points.partition_point(|point| point.time < self.time.end);
+        let mut rest = points.get(start..end).unwrap_or(&[]);
+        while let Some(first) = rest.first() {
+            let number = self.number(first.time);
+            let border = (i128::from(self.time.start) + (number as i128 + 1) * i128::from(self.step)).min(i128::from(i64::MAX));
+            let (now, later) = rest.split_at(rest.partition_point(|point| i128::from(point.time) < border));
+            rest = later;
+            if let (Some(part), Some(bucket)) = (Summary::of(0, now), self.buckets.get_mut(number)) {
+                let part = Bucket {
+                    count: u64::from(part.count),
+                    sum: part.sum,
+                    min: part.min,
+                    max: part.max,
+                    first: part.first_value,
+                    last: part.last_value,
+                };
+                bucket.add(&part);
+            }
+        }
+    }
+
+    /// The answer, one column per aggregate.
+    pub(crate) fn finish(self, aggs: &[Agg]) -> Buckets {
+        let column = |agg: &Agg| self.buckets.iter().map(|bucket| bucket.value(*agg)).collect();
+        Buckets {
+            starts: (0..self.buckets.len() as i64).map(|number| self.time.start + number * self.step).collect(),
+            counts: self.buckets.iter().map(|bucket| bucket.count).collect(),
+            columns: aggs.iter().map(column).collect(),
+            damaged: self.damaged,
+        }
+    }
+}
+
+impl Bucket {
+    /// Adds a later part. `f64::min` and `max` pass over the NaN of an empty bucket.
+    fn add(&mut self, part: &Self) {
+        if self.count == 0 {
+            self.first = part.first;
+        }
+        self.count += part.count;
+        self.sum += part.sum;
+        self.min = self.min.min(part.min);
+        self.max = self.max.max(part.max);
+        self.last = part.last;
+    }
+
+    fn value(&self, agg: Agg) -> f64 {
+        match agg {
+            Agg::Count => self.count as f64,
+            _ if self.count == 0 => f64::NAN,
+            Agg::Mean => self.sum / self.count as f64,
+            Agg::Min => self.min,
+            Agg::Max => self.max,
+            Agg::Sum => self.sum,
+            Agg::First => self.first,
+            Agg::Last => self.last,
+        }
+    }
+}

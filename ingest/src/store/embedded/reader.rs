@@ -1,0 +1,251 @@
+//! The reading half: a short copy under the lock (a series' points in memory, the set of files), then files without it.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use pantau_journal::{FileLayer, Journal};
+use pantau_proto::{Epoch, GatewayId, RangeSet};
+
+use super::datafile::DataFile;
+use super::index::Entry;
+use super::point::{Point, Tally, merge, settle};
+use super::query::{Gather, Piece, clusters};
+use super::state::Shared;
+use super::Stats;
+use crate::store::StoreReader;
+use crate::store::types::{
+    Agg, Buckets, Counters, EpochState, GatewayState, LatestPoint, NewSeries, Points, ReadError, SeriesId, SeriesInfo,
+    SeriesPage,
+};
+
+/// The embedded engine's reader.
+pub struct EmbeddedReader<F: FileLayer> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) journal: Journal<F>,
+    pub(crate) files: F,
+}
+
+impl<F: FileLayer> Clone for EmbeddedReader<F> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), journal: self.journal.clone(), files: self.files.clone() }
+    }
+}
+
+/// Where a piece of a series is.
+enum Place {
+    Block(Arc<DataFile>, Entry),
+    Memory(Vec<Point>),
+}
+
+impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
+    fn latest(&self, series: &[SeriesId]) -> Vec<Option<LatestPoint>> {
+        let state = self.shared.lock();
+        series.iter().map(|series| state.slots.get(series.index())?.latest(*series)).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<SeriesId> {
+        self.shared.catalog().find(name)
+    }
+
+    fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage {
+        let catalog = self.shared.catalog();
+        let mut found: Vec<NewSeries> = catalog.listed(prefix, after).take(limit.saturating_add(1)).cloned().collect();
+        drop(catalog);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let state = self.shared.lock();
+        let items: Vec<SeriesInfo> = found
+            .into_iter()
+            .map(|series| {
+                let extent = state.slots.get(series.id.index()).map_or((None, None, 0), |slot| slot.extent());
+                describe(series, extent)
+            })
+            .collect();
+        let next = items.last().filter(|_| more).map(|last| last.name.clone());
+        SeriesPage { items, next }
+    }
+
+    fn info(&self, series: SeriesId) -> Option<SeriesInfo> {
+        let named = self.shared.catalog().get(series).cloned()?;
+        let state = self.shared.lock();
+        Some(describe(named, state.slots.get(series.index())?.extent()))
+    }
+
+    fn range(&self, series: SeriesId, time: Range<i64>, limit: usize) -> Result<Points, ReadError> {
+        let mut points = Points::default();
+        let mut flags = Vec::new();
+        for cluster in clusters(self.pieces(series, &time)?) {
+            // What a cluster holds at least, once its pieces are laid onto each other, is its largest piece.
+            let whole = |piece: &Piece<Place>| match &piece.place {
+                Place::Block(_, entry) if piece.first >= time.start && piece.last < time.end => entry.summary.count as usize,
+                Place::Memory(points) => points.len(),
+                Place::Block(..) => 0,
+            };
+            let least = cluster.iter().map(whole).max().unwrap_or(0);
+            if points.times.len() + least > limit {
+                return Err(ReadError::TooManyPoints { limit });
+            }
+            let merged = self.read(cluster, &mut points.damaged);
+            let start = merged.partition_point(|point| point.time < time.start);
+            let end = merged.partition_point(|point| point.time < time.end);
+            for point in merged.get(start..end).unwrap_or(&[]) {
+                points.times.push(point.time);
+                points.values.push(point.value);
+                flags.push(point.flags);
+            }
+            if points.times.len() > limit {
+                return Err(ReadError::TooManyPoints { limit });
+            }
+        }
+        if flags.iter().any(|flags| *flags != 0) {
+            points.flags = flags;
+        }
+        Ok(points)
+    }
+
+    fn aggregate(
+        &self,
+        series: SeriesId,
+        time: Range<i64>,
+        step_ms: i64,
+        aggs: &[Agg],
+        limit: usize,
+    ) -> Result<Buckets, ReadError> {
+        if step_ms < 1 {
+            return Err(ReadError::BadStep);
+        }
+        let mut gather = Gather::new(time.clone(), step_ms, limit).ok_or(ReadError::TooManyBuckets { limit })?;
+        for cluster in clusters(self.pieces(series, &time)?) {
+            match cluster.as_slice() {
+                [Piece { place: Place::Block(_, entry), .. }] if gather.takes_whole(&entry.summary) => {
+                    gather.add_summary(&entry.summary);
+                }
+                _ => {
+                    let mut damaged = 0;
+                    let points = self.read(cluster, &mut damaged);
+                    gather.add_points(&points);
+                    gather.damaged += damaged;
+                }
+            }
+        }
+        Ok(gather.finish(aggs))
+    }
+
+    fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> RangeSet {
+        self.shared.lock().ranges(gateway, epoch)
+    }
+
+    fn gateways(&self) -> Vec<GatewayState> {
+        let gateways = self.shared.lock().gateways.clone();
+        let listed = |epochs: std::collections::BTreeMap<u64, EpochState>| {
+            epochs.into_iter().map(|(epoch, state)| (Epoch(epoch), state)).collect()
+        };
+        gateways.into_iter().map(|(gateway, epochs)| GatewayState { gateway, epochs: listed(epochs) }).collect()
+    }
+
+    fn counters(&self) -> Counters {
+        self.shared.lock().counters
+    }
+}
+
+impl<F: FileLayer> EmbeddedReader<F> {
+    /// Tells up to which journal position the quarantine index is durable; only below it segments are freed.
+    pub fn set_indexed(&self, position: u64) {
+        let mut state = self.shared.lock();
+        state.indexed = state.indexed.max(position);
+    }
+
+    /// Journal position after the last commit taken: what [`Self::set_indexed`] may be told once its refused payloads
+    /// are in the index.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.shared.lock().applied
+    }
+
+    /// The journal, for its statistics.
+    #[must_use]
+    pub fn journal(&self) -> &Journal<F> {
+        &self.journal
+    }
+
+    /// Sizes and counts of the engine itself.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = self.shared.lock();
+        let frozen = state.frozen.as_ref();
+        Stats {
+            memory_readings: state.active.readings() + frozen.map_or(0, |frozen| frozen.table.readings()),
+            memory_bytes: state.active.bytes() + frozen.map_or(0, |frozen| frozen.table.bytes()),
+            series: state.slots.len() as u64,
+            files: state.files.len() as u64,
+            file_bytes: state.files.iter().map(|file| file.bytes).sum(),
+            blocks: state.files.iter().map(|file| file.index.entries().len() as u64).sum(),
+            flushes: state.flushes,
+            writer_waits: state.waits,
+            flush_failing: state.flush_error.is_some(),
+            damaged_reads: state.damaged_reads,
+        }
+    }
+
+    /// All pieces of a series that touch `time`, from old to new.
+    fn pieces(&self, series: SeriesId, time: &Range<i64>) -> Result<Vec<Piece<Place>>, ReadError> {
+        let (active, frozen, files) = {
+            let state = self.shared.lock();
+            if state.slots.len() <= series.index() {
+                return Err(ReadError::UnknownSeries(series));
+            }
+            (state.copy_active(series, time), state.frozen.clone(), state.files.clone())
+        };
+        if time.start >= time.end {
+            return Ok(Vec::new());
+        }
+        let mut pieces = Vec::new();
+        for file in files.iter() {
+            for entry in file.index.overlapping(series.0, time.start, time.end - 1) {
+                let place = Place::Block(file.clone(), *entry);
+                pieces.push(Piece { first: entry.summary.first, last: entry.summary.last, place });
+            }
+        }
+        let frozen = frozen.as_ref().and_then(|frozen| frozen.table.find(series.0)).map(|column| column.copy(time));
+        for mut points in frozen.into_iter().chain([active]) {
+            settle(&mut points, &mut Tally::default());
+            if let (Some(first), Some(last)) = (points.first(), points.last()) {
+                pieces.push(Piece { first: first.time, last: last.time, place: Place::Memory(points) });
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// Reads and merges a cluster. Blocks that cannot be read are left out, counted and logged.
+    fn read(&self, cluster: Vec<Piece<Place>>, damaged: &mut u64) -> Vec<Point> {
+        let mut handle: Option<(u64, F::File)> = None;
+        let mut parts = Vec::with_capacity(cluster.len());
+        for piece in cluster {
+            match piece.place {
+                Place::Memory(points) => parts.push(points),
+                Place::Block(file, entry) => match self.read_block(&file, &entry, &mut handle) {
+                    Ok(points) => parts.push(points),
+                    Err(error) => {
+                        *damaged += u64::from(entry.summary.count);
+                        self.shared.lock().damaged_reads += 1;
+                        tracing::error!(file = %file.path.display(), offset = entry.offset, %error, "a block cannot be read");
+                    }
+                },
+            }
+        }
+        merge(parts)
+    }
+
+    fn read_block(&self, file: &DataFile, entry: &Entry, handle: &mut Option<(u64, F::File)>) -> io::Result<Vec<Point>> {
+        let open = match handle {
+            Some((seq, open)) if *seq == file.seq => open,
+            other => &mut other.insert((file.seq, file.handle(&self.files)?)).1,
+        };
+        file.read_block(&self.files, open, entry)
+    }
+}
+
+fn describe(series: NewSeries, (first, last, points): (Option<i64>, Option<i64>, u64)) -> SeriesInfo {
+    SeriesInfo { id: series.id, name: series.name, gateway: series.gateway, first, last, points }
+}

@@ -1,0 +1,312 @@
+//! What writer, flusher and readers share: the memory tables, the set of files, the newest reading of each series, ranges
+//! and counters, behind one mutex that is never held over a read, write or sync. What always holds:
+//!
+//! - Everything here is durable: commits are applied after their fsync.
+//! - `active` and `frozen` together hold exactly what no file of `files` holds: a flush swaps both at once.
+//! - A frozen table carries ranges and counters as they were when it was frozen, so that manifest and files agree.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use pantau_proto::{Epoch, Flags, GatewayId, RangeSet};
+
+use super::block::Summary;
+use super::datafile::DataFile;
+use super::manifest::Gateways;
+use super::point::{Met, Point, meet};
+use super::table::{NO_COLUMN, Table};
+use crate::store::types::{Commit, Counters, LatestPoint, NewSeries, SeriesId};
+
+/// Names and owners of the series.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    entries: Vec<Option<NewSeries>>,
+    by_name: BTreeMap<Arc<str>, SeriesId>,
+}
+
+impl Catalog {
+    pub(crate) fn insert(&mut self, series: NewSeries) {
+        let at = series.id.index();
+        if self.entries.len() <= at {
+            self.entries.resize(at + 1, None);
+        }
+        self.by_name.insert(series.name.clone(), series.id);
+        self.entries[at] = Some(series);
+    }
+
+    pub(crate) fn get(&self, series: SeriesId) -> Option<&NewSeries> {
+        self.entries.get(series.index())?.as_ref()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<SeriesId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// In the order of names, after `after`, as long as they start with `prefix`.
+    pub(crate) fn listed<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> impl Iterator<Item = &'a NewSeries> {
+        use std::ops::Bound;
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        self.by_name
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(move |(name, _)| name.starts_with(prefix))
+            .filter_map(|(_, id)| self.get(*id))
+    }
+
+    /// The names with numbers in `from..to`.
+    pub(crate) fn slice(&self, from: u32, to: u32) -> Vec<NewSeries> {
+        (from..to).filter_map(|id| self.get(SeriesId(id)).cloned()).collect()
+    }
+}
+
+/// What every reading of a series touches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    latest: Point,
+    received: i64,
+    first: i64,
+    points: u64,
+    interval: u32,
+    column: u32,
+}
+
+impl Slot {
+    const EMPTY: Self = Self {
+        latest: Point { time: i64::MIN, value: 0.0, flags: 0 },
+        received: 0,
+        first: i64::MAX,
+        points: 0,
+        interval: 0,
+        column: NO_COLUMN,
+    };
+
+    #[inline]
+    fn note(&mut self, point: Point, received: i64) {
+        self.first = self.first.min(point.time);
+        if point.time > self.latest.time {
+            if self.points > 0 {
+                self.learn_interval(point.time - self.latest.time);
+            }
+            self.latest = point;
+            self.received = received;
+        } else if point.time == self.latest.time && meet(self.latest.value, point.value) == Met::Replaced {
+            self.latest = point;
+            self.received = received;
+        }
+        self.points += 1;
+    }
+
+    /// A moving estimate of the usual distance between readings: an eighth of the way each time, gaps cut down.
+    fn learn_interval(&mut self, distance: i64) {
+        let distance = u32::try_from(distance).unwrap_or(u32::MAX);
+        self.interval = if self.interval == 0 {
+            distance
+        } else {
+            let distance = distance.min(self.interval.saturating_mul(4));
+            let change = (i64::from(distance) - i64::from(self.interval)) / 8;
+            u32::try_from(i64::from(self.interval) + change).unwrap_or(u32::MAX)
+        };
+    }
+
+    /// Takes in a block of a file; files come from old to new.
+    pub(crate) fn note_block(&mut self, block: &Summary) {
+        self.first = self.first.min(block.first);
+        self.points += u64::from(block.count);
+        if block.last >= self.latest.time {
+            self.latest = Point { time: block.last, value: block.last_value, flags: block.last_flags };
+            self.received = block.last;
+            if block.count > 1 {
+                let mean = (block.last - block.first) / (i64::from(block.count) - 1);
+                self.interval = u32::try_from(mean).unwrap_or(u32::MAX);
+            }
+        }
+    }
+
+    pub(crate) fn latest(&self, series: SeriesId) -> Option<LatestPoint> {
+        (self.points > 0).then_some(LatestPoint {
+            series,
+            time: self.latest.time,
+            value: self.latest.value,
+            flags: self.latest.flags,
+            received_ms: self.received,
+            interval_ms: (self.interval > 0).then_some(self.interval),
+        })
+    }
+
+    /// First time, last time and number of readings.
+    pub(crate) fn extent(&self) -> (Option<i64>, Option<i64>, u64) {
+        let some = |time| (self.points > 0).then_some(time);
+        (some(self.first), some(self.latest.time), self.points)
+    }
+}
+
+/// A table that no longer changes, with what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    pub(crate) table: Table,
+    pub(crate) covered: u64,
+    pub(crate) series: u32,
+    pub(crate) counters: Counters,
+    pub(crate) gateways: Gateways,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) active: Table,
+    pub(crate) frozen: Option<Arc<Frozen>>,
+    /// From old to new.
+    pub(crate) files: Arc<Vec<Arc<DataFile>>>,
+    pub(crate) gateways: Gateways,
+    pub(crate) counters: Counters,
+    /// Journal position after the last record that is in here.
+    pub(crate) applied: u64,
+    /// Journal position up to which the files cover everything.
+    pub(crate) covered: u64,
+    /// Journal position up to which the quarantine index has everything.
+    pub(crate) indexed: u64,
+    pub(crate) freezes: u64,
+    pub(crate) flushes: u64,
+    pub(crate) waits: u64,
+    pub(crate) flush_error: Option<String>,
+    pub(crate) damaged_reads: u64,
+    pub(crate) closed: bool,
+    pub(crate) flusher_gone: bool,
+}
+
+impl State {
+    /// Makes room for series up to `count`.
+    pub(crate) fn grow(&mut self, count: usize) {
+        if self.slots.len() < count {
+            self.slots.resize(count, Slot::EMPTY);
+        }
+    }
+
+    /// Takes in a durable commit. Every series must be known.
+    pub(crate) fn apply(&mut self, commit: &Commit, position_after: u64) {
+        let readings = &commit.readings;
+        let points = readings.times.iter().zip(&readings.values);
+        if readings.flags.is_empty() {
+            for (series, (&time, &value)) in readings.series.iter().zip(points) {
+                self.push(*series, Point { time, value, flags: 0 }, commit.received_ms);
+            }
+        } else {
+            for ((series, &flags), (&time, &value)) in readings.series.iter().zip(&readings.flags).zip(points) {
+                self.counters.late += u64::from(Flags(flags).contains(Flags::LATE));
+                self.push(*series, Point { time, value, flags }, commit.received_ms);
+            }
+        }
+        let counters = &mut self.counters;
+        counters.commits += 1;
+        counters.readings += readings.len() as u64;
+        counters.refused += commit.refused.len() as u64;
+        counters.lost += commit.losses.iter().map(|loss| loss.count).sum::<u64>();
+        counters.skipped += commit.skipped;
+        self.note_gateway(commit);
+        self.applied = position_after;
+    }
+
+    #[inline]
+    fn push(&mut self, series: SeriesId, point: Point, received: i64) {
+        if let Some(slot) = self.slots.get_mut(series.index()) {
+            self.active.push(&mut slot.column, series.0, point);
+            slot.note(point, received);
+        }
+    }
+
+    fn note_gateway(&mut self, commit: &Commit) {
+        if !self.gateways.contains_key(&commit.gateway) {
+            self.gateways.insert(commit.gateway.clone(), BTreeMap::new());
+        }
+        let Some(epochs) = self.gateways.get_mut(&commit.gateway) else { return };
+        let state = epochs.entry(commit.epoch.0).or_default();
+        for range in &commit.ranges {
+            state.ranges.insert(range.start, range.end);
+        }
+        state.reported_next = state.reported_next.max(commit.reported_next);
+        state.last_received_ms = state.last_received_ms.max(commit.received_ms);
+    }
+
+    pub(crate) fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> RangeSet {
+        let state = self.gateways.get(gateway).and_then(|epochs| epochs.get(&epoch.0));
+        state.map(|state| state.ranges.clone()).unwrap_or_default()
+    }
+
+    /// Whether there is anything that no file or manifest has.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.applied > self.frozen.as_ref().map_or(self.covered, |frozen| frozen.covered)
+    }
+
+    /// Sets the active table aside for the flusher. Only when none is set aside.
+    pub(crate) fn freeze(&mut self) {
+        debug_assert!(self.frozen.is_none(), "one frozen table at most");
+        let mut table = std::mem::take(&mut self.active);
+        for column in table.columns() {
+            if let Some(slot) = self.slots.get_mut(column.series as usize) {
+                slot.column = NO_COLUMN;
+            }
+        }
+        table.sort();
+        self.freezes += 1;
+        self.frozen = Some(Arc::new(Frozen {
+            table,
+            covered: self.applied,
+            series: self.slots.len() as u32,
+            counters: self.counters,
+            gateways: self.gateways.clone(),
+        }));
+    }
+
+    /// Copies the points of a series in the active table.
+    pub(crate) fn copy_active(&self, series: SeriesId, time: &std::ops::Range<i64>) -> Vec<Point> {
+        let column = self.slots.get(series.index()).and_then(|slot| self.active.column(slot.column));
+        column.map(|column| column.copy(time)).unwrap_or_default()
+    }
+}
+
+/// The state with its lock and its bell.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    bell: Condvar,
+    catalog: RwLock<Catalog>,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State, catalog: Catalog) -> Self {
+        Self { state: Mutex::new(state), bell: Condvar::new(), catalog: RwLock::new(catalog) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn catalog_mut(&self) -> RwLockWriteGuard<'_, Catalog> {
+        self.catalog.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whoever waits for a change.
+    pub(crate) fn ring(&self) {
+        self.bell.notify_all();
+    }
+
+    /// Waits while `waiting` holds, at most `longest`. Tells whether it still holds.
+    pub(crate) fn wait_while<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        longest: Duration,
+        waiting: impl FnMut(&mut State) -> bool,
+    ) -> (MutexGuard<'a, State>, bool) {
+        let (state, result) =
+            self.bell.wait_timeout_while(state, longest, waiting).unwrap_or_else(PoisonError::into_inner);
+        (state, result.timed_out())
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the embedded engine: formats, engine against a plain model with crashes, damage, figures.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod damage;
+mod engine;
+mod formats;
+mod model;
+mod speed;
+mod support;

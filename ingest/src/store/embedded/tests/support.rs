@@ -1,0 +1,104 @@
+//! What the tests share: a store on simulated files, and short ways to say things.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use pantau_journal::sim::{PowerCut, SimFiles};
+use pantau_proto::{Epoch, GatewayId};
+
+use super::super::{Config, EmbeddedReader, EmbeddedStore, Flusher, Opened, Recovery, open};
+use crate::store::types::{Commit, NewSeries, SeriesId};
+use crate::store::{Store, StoreReader};
+
+pub(super) const ALL: Range<i64> = i64::MIN..i64::MAX;
+pub(super) const DIR: &str = "/store";
+
+pub(super) fn files() -> SimFiles {
+    SimFiles::new()
+}
+
+pub(super) fn gateway() -> GatewayId {
+    GatewayId::new("gw-1").unwrap()
+}
+
+/// Readings as (series, time, value); its positions are `first..first + readings`.
+pub(super) fn commit(first: u64, readings: &[(u32, i64, f64)]) -> Commit {
+    let mut commit = Commit::new(gateway(), Epoch(1), 1_000);
+    commit.ranges.push(first..first + readings.len() as u64);
+    for &(series, time, value) in readings {
+        commit.readings.series.push(SeriesId(series));
+        commit.readings.times.push(time);
+        commit.readings.values.push(value);
+    }
+    commit
+}
+
+pub(super) fn new_series(ids: Range<u32>) -> Vec<NewSeries> {
+    ids.map(|id| NewSeries { id: SeriesId(id), name: format!("dev-{id:05}/temperature").into(), gateway: gateway() }).collect()
+}
+
+pub(super) fn config() -> Config {
+    Config {
+        memory_bytes: 1 << 20,
+        flush_after: Duration::from_secs(3_600),
+        max_wait: Duration::from_millis(20),
+        journal: pantau_journal::Config {
+            segment_bytes: 64 << 10,
+            max_bytes: 16 << 20,
+            free_floor_bytes: 0,
+            ..pantau_journal::Config::default()
+        },
+        ..Config::new(DIR)
+    }
+}
+
+/// A store with its parts in one hand.
+pub(super) struct Rig {
+    pub(super) files: SimFiles,
+    pub(super) store: EmbeddedStore<SimFiles>,
+    pub(super) reader: EmbeddedReader<SimFiles>,
+    pub(super) flusher: Flusher<SimFiles>,
+    pub(super) recovery: Recovery,
+}
+
+impl Rig {
+    pub(super) fn open(files: SimFiles) -> Self {
+        let Opened { store, reader, flusher, recovery } = open(files.clone(), config(), &mut |_| {}).unwrap();
+        reader.set_indexed(u64::MAX);
+        Self { files, store, reader, flusher, recovery }
+    }
+
+    /// A new store with `series` series.
+    pub(super) fn fresh(series: u32) -> Self {
+        let mut rig = Self::open(files());
+        let mut first = commit(0, &[]);
+        first.new_series = new_series(0..series);
+        rig.append(first);
+        rig
+    }
+
+    pub(super) fn append(&mut self, commit: Commit) {
+        assert_eq!(self.store.append(&[commit]).unwrap(), 1);
+    }
+
+    pub(super) fn flush(&mut self) {
+        self.store.freeze().unwrap();
+        self.flusher.flush_once().unwrap();
+    }
+
+    /// Ends as a process that is killed: the page cache stays.
+    pub(super) fn kill(self) -> Self {
+        Self::open(self.files.kill())
+    }
+
+    /// Ends as a machine without power does.
+    pub(super) fn crash(self, cut: PowerCut) -> Self {
+        Self::open(self.files.crash(cut))
+    }
+
+    pub(super) fn all(&self, series: u32) -> Vec<(i64, f64)> {
+        let points = self.reader.range(SeriesId(series), ALL, usize::MAX).unwrap();
+        assert_eq!(points.damaged, 0);
+        points.times.into_iter().zip(points.values).collect()
+    }
+}
