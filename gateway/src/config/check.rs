@@ -1,0 +1,220 @@
+//! The rules that the values must keep, each with its mend.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use pantau_proto::GatewayId;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::error::Fault;
+use super::{Config, Secret};
+use crate::decode::TopicFilter;
+
+impl Config {
+    /// Reads the files of secrets, relative to `folder`.
+    pub(super) fn read_secrets(&mut self, folder: &Path) -> Result<(), Fault> {
+        for (n, user) in self.mqtt.user.iter_mut().enumerate() {
+            match (&user.password_hash, &user.password_file) {
+                (Some(_), None) => {}
+                (None, Some(file)) => {
+                    user.password_hash =
+                        Some(secret(folder, file, &format!("mqtt.user[{n}].password_file"))?);
+                }
+                (Some(_), Some(_)) | (None, None) => {
+                    return Err(Fault::new(
+                        format!("mqtt.user[{n}].name"),
+                        format!("user {:?} needs exactly one of password_hash and password_file", user.name),
+                        "give the argon2 hash by value or name a file that holds it",
+                    ));
+                }
+            }
+        }
+        if let Some(file) = &self.uplink.token_file {
+            if !self.uplink.token.is_empty() {
+                return Err(Fault::new(
+                    "uplink.token",
+                    "both token and token_file are given",
+                    "keep one of them",
+                ));
+            }
+            self.uplink.token = secret(folder, file, "uplink.token_file")?;
+        }
+        Ok(())
+    }
+
+    /// The rules between and on the values.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.check_gateway()?;
+        self.check_mqtt()?;
+        self.check_spool()?;
+        self.check_uplink()?;
+        if exposed(self.status.listen) && !self.status.anyone_on_the_network_may_read {
+            return Err(Fault::new(
+                "status.listen",
+                format!(
+                    "{} can be reached from the network and the status page asks for no password",
+                    self.status.listen
+                ),
+                "listen on 127.0.0.1, or write `anyone_on_the_network_may_read = true` under [status]",
+            ));
+        }
+        for (n, rule) in self.decode.iter().enumerate() {
+            TopicFilter::parse(&rule.topics).map_err(|what| {
+                Fault::new(
+                    format!("decode[{n}].topics"),
+                    what,
+                    "write an MQTT topic filter such as \"pantau/#\"",
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_gateway(&self) -> Result<(), Fault> {
+        self.gateway.id.parse::<GatewayId>().map_err(|error| {
+            Fault::new(
+                "gateway.id",
+                format!("{:?} is no gateway id: {error}", self.gateway.id),
+                "use 1 to 64 letters, digits and . _ : - , starting with a letter or digit",
+            )
+        })?;
+        if self.gateway.data_dir.as_os_str().is_empty() {
+            return Err(Fault::new("gateway.data_dir", "is empty", "name a folder"));
+        }
+        Ok(())
+    }
+
+    fn check_mqtt(&self) -> Result<(), Fault> {
+        let mqtt = &self.mqtt;
+        if mqtt.anonymous && exposed(mqtt.listen) && !mqtt.anyone_on_the_network_may_publish {
+            return Err(Fault::new(
+                "mqtt.anonymous",
+                format!("{} can be reached from the network and would let anyone publish", mqtt.listen),
+                "add [[mqtt.user]] tables and set anonymous = false, listen on 127.0.0.1, or write `anyone_on_the_network_may_publish = true` under [mqtt]",
+            ));
+        }
+        if !mqtt.anonymous && mqtt.user.is_empty() {
+            return Err(Fault::new(
+                "mqtt.anonymous",
+                "no device could log in: anonymous is false and there is no [[mqtt.user]]",
+                "add a [[mqtt.user]] table, or set anonymous = true for a listener on 127.0.0.1",
+            ));
+        }
+        for (n, user) in mqtt.user.iter().enumerate() {
+            if user.name.is_empty() || user.name.len() > 256 {
+                return Err(Fault::new(
+                    format!("mqtt.user[{n}].name"),
+                    "must have 1 to 256 bytes",
+                    "name the user",
+                ));
+            }
+            let hash = user.password_hash.as_ref().map_or("", Secret::reveal);
+            if argon2::password_hash::PasswordHash::new(hash).is_err() || !hash.starts_with("$argon2") {
+                return Err(Fault::new(
+                    format!(
+                        "mqtt.user[{n}].{}",
+                        if user.password_file.is_some() { "password_file" } else { "password_hash" }
+                    ),
+                    format!("what user {:?} has is no argon2 hash", user.name),
+                    "make one: printf %s 'the password' | argon2 SOME-RANDOM-SALT -id -e -k 4096 -t 3 -p 1",
+                ));
+            }
+        }
+        between("mqtt.max_connections", mqtt.max_connections as u64, 1, 100_000)?;
+        between("mqtt.max_packet_bytes", mqtt.max_packet_bytes as u64, 256, 1 << 20)
+    }
+
+    fn check_spool(&self) -> Result<(), Fault> {
+        let spool = &self.spool;
+        between("spool.segment_bytes", spool.segment_bytes, 1 << 20, 1 << 30)?;
+        if !spool.segment_bytes.is_multiple_of(4096) {
+            return Err(Fault::new("spool.segment_bytes", "is no multiple of 4096", "use a power of two"));
+        }
+        if spool.max_bytes < 4 * spool.segment_bytes {
+            return Err(Fault::new(
+                "spool.max_bytes",
+                format!("{} is less than four segments of {} bytes", spool.max_bytes, spool.segment_bytes),
+                "allow more, or make segment_bytes smaller",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_uplink(&self) -> Result<(), Fault> {
+        let url = &self.uplink.url;
+        if url.starts_with("https://") {
+            return Err(Fault::new(
+                "uplink.url",
+                "https is not built into this version",
+                "use http:// on a network that you trust, or a tunnel such as WireGuard or ssh",
+            ));
+        }
+        let host = url.strip_prefix("http://").unwrap_or("").trim_end_matches('/');
+        if host.is_empty() || host.contains('/') || url.parse::<tonic::transport::Uri>().is_err() {
+            return Err(Fault::new("uplink.url", format!("{url:?} is no address"), "write http://host:port"));
+        }
+        let token = self.uplink.token.reveal();
+        if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            return Err(Fault::new(
+                "uplink.token",
+                "the token has blanks or other unfit characters",
+                "use the token as ingest has it",
+            ));
+        }
+        between("uplink.window", u64::from(self.uplink.window), 1, 1_024)
+    }
+}
+
+fn between(key: &str, value: u64, least: u64, most: u64) -> Result<(), Fault> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        key,
+        format!("{value} is not between {least} and {most}"),
+        format!("use a value between {least} and {most}"),
+    ))
+}
+
+fn exposed(listen: SocketAddr) -> bool {
+    !listen.ip().is_loopback()
+}
+
+fn secret(folder: &Path, file: &Path, key: &str) -> Result<Secret, Fault> {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Fault::new(
+            key,
+            format!("{} cannot be read: {error}", path.display()),
+            "make the file, readable for this user only",
+        )
+    })?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Fault::new(key, format!("{} is empty", path.display()), "write the secret into it"));
+    }
+    Ok(Secret::new(text))
+}
+
+/// `"200ms"`, `"90s"`, `"15m"`, `"36h"`, `"7d"`.
+pub(super) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(input)?;
+    if let Some(millis) = text.strip_suffix("ms").and_then(|number| number.trim().parse().ok()) {
+        return Ok(Duration::from_millis(millis));
+    }
+    let wrong = || {
+        D::Error::custom(format!(
+            "{text:?} is no length of time: write a number and ms, s, m, h or d, such as \"7d\""
+        ))
+    };
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = text[..text.len() - 1].trim().parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(count) * unit))
+}

@@ -1,0 +1,281 @@
+//! The configuration: what a gateway is told by its TOML file.
+//!
+//! Always: a key that is not known is refused; every complaint names file, line and mend; a secret may stand in a
+//! file of its own and never shows in `Debug`. `default.toml` is what `pantau-gateway config` prints; a test keeps
+//! it equal to the defaults here.
+
+mod check;
+mod error;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use error::ConfigError;
+pub use secret::Secret;
+
+/// The commented default, as `pantau-gateway config` prints it.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// Everything a gateway is told.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who this gateway is and where it keeps its spool.
+    pub gateway: Gateway,
+    /// The listener for field devices.
+    pub mqtt: Mqtt,
+    /// Topic filters and their payload formats, the first match decides; empty: `pantau/#` is `pantau`.
+    pub decode: Vec<DecodeRule>,
+    /// Bounds of the spool.
+    pub spool: Spool,
+    /// The way to ingest.
+    pub uplink: Uplink,
+    /// The status port.
+    pub status: Status,
+    /// The log on standard error.
+    pub log: Log,
+}
+
+/// Who this gateway is and where it keeps its spool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// How ingest knows this gateway, 1–64 of `A-Za-z0-9-._:`.
+    pub id: String,
+    /// The folder of the spool; made if it is not there.
+    pub data_dir: PathBuf,
+    /// How often the spool syncs.
+    pub profile: Profile,
+}
+
+/// How often the spool syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// After at most 2 ms.
+    Fast,
+    /// At most once a second.
+    Sdcard,
+}
+
+/// The MQTT listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mqtt {
+    /// Address and port; port 0 takes any.
+    pub listen: SocketAddr,
+    /// Connections at most.
+    pub max_connections: usize,
+    /// A packet at most, bytes.
+    pub max_packet_bytes: usize,
+    /// Devices may come without name and password.
+    pub anonymous: bool,
+    /// The plain words for `anonymous` on an address that others reach.
+    pub anyone_on_the_network_may_publish: bool,
+    /// Who may publish.
+    pub user: Vec<User>,
+}
+
+/// A device's login.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The MQTT user name.
+    pub name: String,
+    /// Its argon2 hash in PHC form. After [`Config::load`] always there: read from `password_file` if need be.
+    #[serde(default)]
+    pub password_hash: Option<Secret>,
+    /// A file that holds the hash.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// Which payloads come on which topics.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeRule {
+    /// An MQTT topic filter.
+    pub topics: String,
+    /// What its payloads are.
+    pub format: Format,
+}
+
+/// A payload format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON on `<prefix>/<device>`, a bare number on `<prefix>/<device>/<quantity>[/<channel>]`.
+    Pantau,
+    /// Only the JSON.
+    PantauJson,
+    /// Only the bare number.
+    Number,
+}
+
+/// Bounds of the spool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Spool {
+    /// Bytes of all segments at most.
+    pub max_bytes: u64,
+    /// Bytes left free on the disk at least.
+    pub free_floor_bytes: u64,
+    /// Bytes of one segment.
+    pub segment_bytes: u64,
+    /// How long acked readings stay while there is room.
+    #[serde(deserialize_with = "check::duration")]
+    pub keep_acked: Duration,
+}
+
+/// The way to ingest.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Uplink {
+    /// `http://host:port` of ingest's gRPC listener.
+    pub url: String,
+    /// Bearer token. After [`Config::load`] read from `token_file` if that is given.
+    pub token: Secret,
+    /// A file that holds the token.
+    pub token_file: Option<PathBuf>,
+    /// Batches in flight at most, 1–1,024.
+    pub window: u32,
+    /// The longest wait between two attempts.
+    #[serde(deserialize_with = "check::duration")]
+    pub retry_max: Duration,
+}
+
+/// The status port.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Status {
+    /// Address and port; port 0 takes any.
+    pub listen: SocketAddr,
+    /// The plain words for an address that others reach.
+    pub anyone_on_the_network_may_read: bool,
+}
+
+/// The log on standard error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least level that is shown.
+    pub level: Level,
+}
+
+/// Log levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self { id: "gateway-1".into(), data_dir: "pantau-gateway-data".into(), profile: Profile::Fast }
+    }
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            listen: loopback(1883),
+            max_connections: 1_000,
+            max_packet_bytes: 64 << 10,
+            anonymous: false,
+            anyone_on_the_network_may_publish: false,
+            user: Vec::new(),
+        }
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self {
+            max_bytes: 4 << 30,
+            free_floor_bytes: 256 << 20,
+            segment_bytes: 16 << 20,
+            keep_acked: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+impl Default for Uplink {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8081".into(),
+            token: Secret::default(),
+            token_file: None,
+            window: 8,
+            retry_max: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { listen: loopback(9080), anyone_on_the_network_may_read: false }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file, and the files of secrets that it names (relative to its folder).
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line and mend.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::at(
+                path,
+                0,
+                format!("cannot be read: {error}"),
+                "name a file that is there, or make one with `pantau-gateway config`",
+            )
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// The same for a text that is at hand; `path` is only named in complaints and for relative paths.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line and mend.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::from_toml(path, text, &error))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config
+            .read_secrets(folder)
+            .and_then(|()| config.check())
+            .map_err(|fault| fault.locate(path, text))?;
+        Ok(config)
+    }
+
+    /// The rules for payloads, never empty.
+    #[must_use]
+    pub fn decode_rules(&self) -> Vec<DecodeRule> {
+        if self.decode.is_empty() {
+            return vec![DecodeRule { topics: "pantau/#".into(), format: Format::Pantau }];
+        }
+        self.decode.clone()
+    }
+}

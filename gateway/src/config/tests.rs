@@ -1,0 +1,115 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+
+const HASH: &str = "$argon2id$v=19$m=4096,t=3,p=1$c29tZXNhbHQ$Wx6yLz1Zz0mYJ9y6T1bD0bq6gkq0Z8Jv2m9m3m3m3m0";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("gw.toml"), text)
+}
+
+fn wrong(text: &str) -> ConfigError {
+    parse(text).unwrap_err()
+}
+
+#[test]
+fn the_printed_default_is_valid_and_says_the_defaults() {
+    let printed = parse(DEFAULT_TOML).unwrap();
+    let mut default = Config::default();
+    default.mqtt.anonymous = true;
+    assert_eq!(format!("{printed:?}"), format!("{default:?}"));
+    // What is commented out as a default is one: with the comment signs gone it still says the same.
+    let keys = [
+        "profile", "listen", "max_", "anyone", "topics", "format", "free_", "segment", "keep", "url",
+        "window", "retry", "level", "[[decode",
+    ];
+    let uncommented: Vec<&str> = DEFAULT_TOML
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if keys.iter().any(|key| rest.starts_with(key)) => rest,
+            _ => line,
+        })
+        .collect();
+    let mut uncommented = parse(&uncommented.join("\n")).unwrap();
+    assert_eq!(uncommented.decode, default.decode_rules());
+    uncommented.decode.clear();
+    assert_eq!(format!("{uncommented:?}"), format!("{default:?}"));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let error = wrong("[gateway]\nid = \"a\"\ncolour = \"red\"\n");
+    assert_eq!((error.line, error.file.to_str()), (3, Some("gw.toml")));
+    assert!(error.to_string().starts_with("gw.toml:3: ") && error.to_string().contains("colour"), "{error}");
+    assert!(error.to_string().contains("mend: "), "{error}");
+}
+
+#[test]
+fn a_value_that_breaks_a_rule_is_named_with_its_line() {
+    let anonymous = "[mqtt]\nanonymous = true\n";
+    for (text, line, word) in [
+        (format!("{anonymous}[gateway]\nid = \"a b\""), 4, "gateway.id"),
+        (format!("{anonymous}[uplink]\nurl = \"https://x:1\""), 4, "https is not built"),
+        (format!("{anonymous}[uplink]\nurl = \"ftp://x\""), 4, "http://host:port"),
+        (format!("{anonymous}[uplink]\nwindow = 0"), 4, "between 1 and 1024"),
+        (format!("{anonymous}[spool]\nkeep_acked = \"7 weeks\""), 4, "length of time"),
+        (format!("{anonymous}[spool]\nmax_bytes = 1000"), 4, "four segments"),
+        (
+            format!(
+                "{anonymous}[[decode]]\ntopics = \"a/+\"\nformat = \"number\"\n[[decode]]\ntopics = \"a\"\nformat = \"pantau\""
+            ),
+            7,
+            "neither + nor #",
+        ),
+        (format!("{anonymous}[[mqtt.user]]\nname = \"u\"\npassword_hash = \"hunter2\""), 5, "no argon2 hash"),
+        (format!("{anonymous}[[mqtt.user]]\nname = \"u\""), 4, "exactly one of"),
+        ("[mqtt]\n".into(), 1, "no device could log in"),
+        (
+            "[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true".into(),
+            3,
+            "anyone_on_the_network_may_publish",
+        ),
+        (format!("{anonymous}[status]\nlisten = \"0.0.0.0:9080\""), 4, "anyone_on_the_network_may_read"),
+    ] {
+        let error = wrong(&text);
+        assert_eq!(error.line, line, "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn an_open_listener_is_allowed_in_plain_words_or_with_users() {
+    parse("[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true\nanyone_on_the_network_may_publish = true")
+        .unwrap();
+    parse(&format!(
+        "[mqtt]\nlisten = \"0.0.0.0:1883\"\n[[mqtt.user]]\nname = \"u\"\npassword_hash = \"{HASH}\""
+    ))
+    .unwrap();
+}
+
+#[test]
+fn secrets_come_from_files_beside_the_configuration_and_never_show() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("token"), "s3cret\n").unwrap();
+    std::fs::write(dir.path().join("hash"), HASH).unwrap();
+    let path = dir.path().join("gw.toml");
+    std::fs::write(
+        &path,
+        "[[mqtt.user]]\nname = \"u\"\npassword_file = \"hash\"\n[uplink]\ntoken_file = \"token\"",
+    )
+    .unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.uplink.token.reveal(), "s3cret");
+    assert_eq!(config.mqtt.user[0].password_hash.as_ref().unwrap().reveal(), HASH);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("s3cret") && !shown.contains("argon2id"), "{shown}");
+    std::fs::remove_file(dir.path().join("token")).unwrap();
+    assert!(Config::load(&path).unwrap_err().to_string().contains("token cannot be read"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nowhere/gw.toml")).unwrap_err();
+    assert!(error.to_string().starts_with("/nowhere/gw.toml: cannot be read"), "{error}");
+}
