@@ -1,0 +1,91 @@
+//! What is counted since the process began, and all figures of the status port in one look.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pantau_journal::{FileLayer, Histogram};
+use pantau_proto::TimeMs;
+
+use crate::spool::Spool;
+
+/// Counters that several tasks add to.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Positions that the journal has taken: readings and refused payloads.
+    pub(crate) accepted: AtomicU64,
+    /// Payloads that could not be read.
+    pub(crate) quarantined: AtomicU64,
+    /// Positions that ingest acked.
+    pub(crate) acked: AtomicU64,
+    /// Readings that ingest put into quarantine.
+    pub(crate) rejected: AtomicU64,
+    /// Readings given up, by damage to the disk.
+    pub(crate) lost: AtomicU64,
+    /// 1 while a stream to ingest is open.
+    pub(crate) connected: AtomicU64,
+}
+
+/// Adds to a counter.
+pub(crate) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+/// Reads a counter.
+pub(crate) fn value(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Everything that the status port shows, at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Figures {
+    pub(crate) gateway: String,
+    pub(crate) epoch: String,
+    pub(crate) connected: bool,
+    pub(crate) connections: u64,
+    pub(crate) accepted: u64,
+    /// Positions synced since the process began.
+    pub(crate) spooled: u64,
+    pub(crate) acked: u64,
+    pub(crate) backlog_readings: u64,
+    pub(crate) backlog_bytes: u64,
+    pub(crate) backlog_ms: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) rejected: u64,
+    pub(crate) lost: u64,
+    pub(crate) withheld: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) spool_bytes: u64,
+    pub(crate) spool_max_bytes: u64,
+    pub(crate) free_bytes: Option<u64>,
+    pub(crate) full: bool,
+    pub(crate) poisoned: bool,
+    pub(crate) fsync: Histogram,
+}
+
+impl Figures {
+    /// Taken at `now`; what the MQTT listener counts is filled in by the caller.
+    pub(crate) fn of<F: FileLayer>(spool: &Spool<F>, gateway: &str, now: TimeMs) -> Self {
+        let (counters, stats) = (spool.counters(), spool.journal().stats());
+        let (backlog_readings, backlog_ms) = spool.backlog(now);
+        Self {
+            gateway: gateway.to_owned(),
+            epoch: spool.epoch().to_string(),
+            connected: value(&counters.connected) != 0,
+            accepted: value(&counters.accepted),
+            spooled: stats.synced.0.saturating_sub(spool.began().0),
+            acked: value(&counters.acked),
+            backlog_readings,
+            backlog_bytes: spool.backlog_bytes(),
+            backlog_ms,
+            quarantined: value(&counters.quarantined),
+            rejected: value(&counters.rejected),
+            lost: value(&counters.lost),
+            spool_bytes: stats.bytes,
+            spool_max_bytes: spool.max_bytes(),
+            free_bytes: stats.free_bytes,
+            full: stats.full.is_some(),
+            poisoned: stats.poisoned,
+            fsync: stats.fsync,
+            ..Self::default()
+        }
+    }
+}

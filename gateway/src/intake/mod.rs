@@ -1,0 +1,153 @@
+//! The door of the spool: decodes what a source brings and journals it as one record.
+//!
+//! ```text
+//! [Frame…] ─► decode ─► columns + refused ─► stamp ─► one record ─► journal ─► Ticket (resolves when synced)
+//! ```
+//! Always: a slice is taken whole or not at all; what cannot be decoded is journaled as refused, so that poison
+//! never blocks; the sources call it directly, and their waiting for the ticket is the back-pressure.
+
+#[cfg(test)]
+mod tests;
+pub mod types;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pantau_journal::FileLayer;
+use pantau_proto::TimeMs;
+
+use self::types::{Delivery, Failed, Frame, Intake, SessionEvent, SubmitError};
+use crate::decode::{Columns, Decoder, Refusal, UNTIMED};
+use crate::figures::{Counters, count};
+use crate::spool::{Change, Record, RefusedPayload, SessionChange, Spool};
+
+/// Positions of one record at most.
+const MAX_POSITIONS: usize = 20_000;
+/// Of a refused payload and of its topic this much is kept.
+const MAX_REFUSED_BYTES: usize = 4 << 10;
+const MAX_TOPIC_BYTES: usize = 1 << 10;
+
+/// The real intake; clones are the same.
+#[derive(Debug)]
+pub(crate) struct SpoolIntake<F: FileLayer> {
+    spool: Spool<F>,
+    decoder: Arc<Decoder>,
+}
+
+impl<F: FileLayer> Clone for SpoolIntake<F> {
+    fn clone(&self) -> Self {
+        Self { spool: self.spool.clone(), decoder: Arc::clone(&self.decoder) }
+    }
+}
+
+impl<F: FileLayer> SpoolIntake<F> {
+    pub(crate) fn new(spool: Spool<F>, decoder: Decoder) -> Self {
+        Self { spool, decoder: Arc::new(decoder) }
+    }
+
+    fn counters(&self) -> &Counters {
+        self.spool.counters()
+    }
+}
+
+/// Resolves when what was submitted is durable.
+#[derive(Debug)]
+pub(crate) struct SpoolTicket(pantau_journal::Ticket);
+
+impl Future for SpoolTicket {
+    type Output = Result<(), Failed>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(|error| {
+            tracing::debug!(%error, "not committed");
+            Failed
+        })
+    }
+}
+
+impl<F: FileLayer> Intake for SpoolIntake<F> {
+    type Ticket = SpoolTicket;
+
+    fn submit(
+        &self,
+        source: &str,
+        frames: &[Frame<'_>],
+        untimed: &mut Vec<usize>,
+    ) -> Result<SpoolTicket, SubmitError> {
+        untimed.clear();
+        let mut columns = Columns::with_capacity(frames.len());
+        let mut record = Record::default();
+        for (n, frame) in frames.iter().enumerate() {
+            let before = columns.len();
+            if let Err(refusal) = self.decoder.decode(frame.topic, frame.payload, &mut columns) {
+                record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
+            }
+            if n > 0 && columns.len() + record.refused.len() > MAX_POSITIONS {
+                return Err(SubmitError::TooLarge);
+            }
+            match frame.key.map(|key| (key.kind, key)) {
+                None => {}
+                Some((Delivery::AtLeastOnce, key)) => {
+                    let entry = columns.times[before..].contains(&UNTIMED);
+                    record.ids.push(u32::from(key.packet_id));
+                    record.hashes.push(if entry { key.hash } else { 0 });
+                    if entry {
+                        untimed.push(n);
+                    }
+                }
+                Some((Delivery::ExactlyOnce, key)) => record.held.push(u32::from(key.packet_id)),
+            }
+        }
+        if !record.refused.is_empty() || !record.ids.is_empty() || !record.held.is_empty() {
+            source.clone_into(&mut record.source);
+        }
+        let (refused, arrival) =
+            (record.refused.len(), frames.first().map_or(TimeMs(0), |frame| frame.arrival));
+        let taken = columns.len() + refused;
+        match self.spool.submit(record, columns, arrival) {
+            Ok(ticket) => {
+                count(&self.counters().accepted, taken as u64);
+                count(&self.counters().quarantined, refused as u64);
+                Ok(SpoolTicket(ticket))
+            }
+            Err(error) => {
+                untimed.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn session(&self, event: SessionEvent<'_>) -> Result<SpoolTicket, SubmitError> {
+        let (client, change) = match event {
+            SessionEvent::Started { client, expiry_s } => (client, Change::Started(expiry_s)),
+            SessionEvent::Resumed { client, expiry_s } => (client, Change::Resumed(expiry_s)),
+            SessionEvent::Ended { client } => (client, Change::Ended(true)),
+            SessionEvent::Released { client, packet_id } => (client, Change::Released(u32::from(packet_id))),
+        };
+        let session = Some(SessionChange { client: client.to_owned(), change: Some(change) });
+        self.spool.note(&Record { session, ..Record::default() }).map(SpoolTicket)
+    }
+
+    async fn room(&self) {
+        self.spool.room().await;
+    }
+}
+
+fn refused(offset: usize, frame: &Frame<'_>, refusal: Refusal) -> RefusedPayload {
+    let Refusal { reason, mut detail } = refusal;
+    let mut payload = frame.payload;
+    if payload.len() > MAX_REFUSED_BYTES {
+        detail.push_str(&format!(" (the first {MAX_REFUSED_BYTES} of {} bytes are kept)", payload.len()));
+        payload = &payload[..MAX_REFUSED_BYTES];
+    }
+    let topic = &frame.topic[..frame.topic.floor_char_boundary(MAX_TOPIC_BYTES)];
+    RefusedPayload {
+        offset: u32::try_from(offset).unwrap_or(u32::MAX),
+        topic: topic.to_owned(),
+        payload: payload.to_vec(),
+        reason: i32::from(reason),
+        detail,
+    }
+}

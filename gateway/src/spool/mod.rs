@@ -1,0 +1,223 @@
+//! The spool: what the gateway has promised to keep, on the journal.
+//!
+//! ```text
+//! intake ─ Record ─► order lock: append + apply ─► journal ─► synced ─► uplink ─► acked ─► keeper frees segments
+//! ```
+//! Always:
+//! - The state equals what the records before it say: appending and applying happen under one short lock, so the
+//!   order in the journal is the order in memory.
+//! - Nothing is freed that ingest has not acked, and before anything is freed a snapshot of the state is synced.
+//! - One lock is never taken while the other is held, and none is held over an await or a disk access.
+
+mod cursor;
+mod keep;
+mod marks;
+mod open;
+mod record;
+mod sessions;
+mod stamps;
+mod state;
+#[cfg(test)]
+mod tests;
+mod uplink;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pantau_journal::{AppendError, FileLayer, Journal, Position, Ticket};
+use pantau_proto::{Epoch, Flags, RangeSet, TimeMs};
+use prost::Message as _;
+use tokio::sync::Notify;
+
+pub(crate) use cursor::{Cursor, Item};
+pub use open::SpoolError;
+pub(crate) use open::{Bounds, inspect, open};
+pub(crate) use record::{Change, Record, RefusedPayload, SessionChange};
+pub(crate) use uplink::Offer;
+
+use self::marks::Marks;
+use self::stamps::Stamps;
+use self::state::State;
+use crate::decode::{Columns, UNTIMED};
+use crate::figures::Counters;
+use crate::intake::types::SubmitError;
+
+/// A handle on the spool; clones are the same spool.
+#[derive(Debug)]
+pub(crate) struct Spool<F: FileLayer> {
+    shared: Arc<Shared<F>>,
+}
+
+impl<F: FileLayer> Clone for Spool<F> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+struct Shared<F: FileLayer> {
+    journal: Journal<F>,
+    bounds: Bounds,
+    began: Position,
+    ordered: Mutex<Ordered>,
+    stamps: Mutex<Stamps>,
+    counters: Arc<Counters>,
+    /// Somebody wants room.
+    wanted: Notify,
+    /// There is room again.
+    room: Notify,
+}
+
+impl<F: FileLayer> std::fmt::Debug for Shared<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// What changes with each record, behind the order lock.
+struct Ordered {
+    state: State,
+    marks: Marks,
+    /// Acked, not yet journaled as acked.
+    unsaved: RangeSet,
+    /// Where the segment began that was active at the last snapshot.
+    snapshot_in: Option<Position>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What the locks guard is consistent after every statement, so a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<F: FileLayer> Spool<F> {
+    pub(crate) fn journal(&self) -> &Journal<F> {
+        &self.shared.journal
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.shared.counters
+    }
+
+    /// One after the last position at the start of the process.
+    pub(crate) fn began(&self) -> Position {
+        self.shared.began
+    }
+
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.shared.bounds.max_bytes
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        locked(&self.shared.ordered).state.epoch.unwrap_or(Epoch(0))
+    }
+
+    /// Journals readings and refused payloads with what else stands in `record`. Untimed readings get their
+    /// arrival stamp here.
+    pub(crate) fn submit(
+        &self,
+        mut record: Record,
+        columns: Columns,
+        arrival: TimeMs,
+    ) -> Result<Ticket, SubmitError> {
+        self.fill(&mut record, columns, arrival);
+        let bytes = record.encode_to_vec();
+        let mut ordered = locked(&self.shared.ordered);
+        let appended = self.shared.journal.append(record.positions(), &bytes);
+        if let Ok(ticket) = &appended {
+            ordered.state.apply(&record);
+            if record.positions() > 0 {
+                ordered.marks.add(ticket.first.0, arrival);
+            }
+        }
+        drop(ordered);
+        appended.map_err(|error| self.refused(error))
+    }
+
+    fn fill(&self, record: &mut Record, columns: Columns, arrival: TimeMs) {
+        let Columns { names, units, mut times, values } = columns;
+        if times.contains(&UNTIMED) {
+            record.flags = vec![0; times.len()];
+            let mut stamps = locked(&self.shared.stamps);
+            let untimed = names.split('\n').zip(&mut times).zip(&mut record.flags);
+            for ((name, time), flags) in untimed.filter(|((_, time), _)| **time == UNTIMED) {
+                *time = stamps.stamp(name, arrival.0);
+                *flags = u32::from(Flags::ARRIVAL_TIME.0);
+                record.highest_stamp = record.highest_stamp.max(*time);
+            }
+        }
+        let mut last = 0;
+        for time in &mut times {
+            (last, *time) = (*time, time.wrapping_sub(last));
+        }
+        record.names = names;
+        record.units = units;
+        record.time_deltas = times;
+        record.values = values;
+        record.arrival = arrival.0;
+    }
+
+    /// Journals a record that takes no position; it may use the reserve.
+    pub(crate) fn note(&self, record: &Record) -> Result<Ticket, SubmitError> {
+        let mut ordered = locked(&self.shared.ordered);
+        self.note_locked(&mut ordered, record)
+    }
+
+    fn note_locked(&self, ordered: &mut Ordered, record: &Record) -> Result<Ticket, SubmitError> {
+        let ticket = self
+            .shared
+            .journal
+            .append_reserved(0, &record.encode_to_vec())
+            .map_err(|error| self.refused(error))?;
+        ordered.state.apply(record);
+        Ok(ticket)
+    }
+
+    fn refused(&self, error: AppendError) -> SubmitError {
+        match error {
+            AppendError::Full => {
+                self.shared.wanted.notify_one();
+                SubmitError::Full
+            }
+            AppendError::TooLarge => SubmitError::TooLarge,
+            AppendError::Poisoned | AppendError::Closed => SubmitError::Closed,
+        }
+    }
+
+    /// Resolves when segments were freed or something was committed, which may be room enough.
+    pub(crate) async fn room(&self) {
+        let synced = self.shared.journal.synced();
+        tokio::select! {
+            () = self.shared.room.notified() => {}
+            _ = self.shared.journal.synced_beyond(synced) => {}
+            () = tokio::time::sleep(std::time::Duration::from_millis(250)) => {}
+        }
+    }
+
+    /// Resolves when somebody was told that the spool is full.
+    pub(crate) async fn wanted(&self) {
+        self.shared.wanted.notified().await;
+    }
+
+    /// Positions that are synced and not acked, and the age of the oldest in milliseconds.
+    pub(crate) fn backlog(&self, now: TimeMs) -> (u64, u64) {
+        let next = self.shared.journal.synced().0;
+        let mut ordered = locked(&self.shared.ordered);
+        let acked: u64 =
+            ordered.state.acked.iter().map(|(start, end)| end.min(next).saturating_sub(start)).sum();
+        let oldest = ordered.state.acked.first_gap(0);
+        if oldest >= next {
+            return (0, 0);
+        }
+        let age = ordered.marks.arrival_of(oldest).map_or(0, |arrival| now.0.saturating_sub(arrival.0));
+        (next - acked, u64::try_from(age).unwrap_or(0))
+    }
+
+    /// Bytes of the segments that hold something that is not acked.
+    pub(crate) fn backlog_bytes(&self) -> u64 {
+        let next = self.shared.journal.synced().0;
+        let oldest = locked(&self.shared.ordered).state.acked.first_gap(0);
+        if oldest >= next {
+            return 0;
+        }
+        let segments = self.shared.journal.segments();
+        segments.iter().filter(|segment| segment.end.0 > oldest).map(|segment| segment.bytes).sum()
+    }
+}

@@ -1,0 +1,264 @@
+//! Opening the spool is recovery: the records from the last whole snapshot on give back the state.
+//!
+//! Always: the spool opens whatever the disk did, unless the disk cannot be read or another process has it; what
+//! the disk lost is a loss record, synced before anything leaves; a spool without an epoch gets one.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pantau_journal::{
+    Committer, Config, FileLayer, Journal, OpenError, Position, ReadError, Reader, ReleaseError, SegmentInfo,
+};
+use pantau_proto::v1::Loss;
+use pantau_proto::{Epoch, RangeSet, TimeMs};
+use prost::Message as _;
+use tokio::sync::Notify;
+
+use super::marks::Marks;
+use super::record::Record;
+use super::stamps::Stamps;
+use super::state::State;
+use super::uplink::damage;
+use super::{Ordered, Shared, Spool};
+use crate::figures::{Counters, count};
+use crate::intake::types::RecoveredSession;
+
+/// What the spool may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) max_bytes: u64,
+    pub(crate) free_floor_bytes: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) keep_acked: Duration,
+    /// A commit waits this long at most.
+    pub(crate) commit_delay: Duration,
+    /// Bytes that wait for their sync at most; a snapshot of all sessions must fit.
+    pub(crate) pending_bytes: usize,
+}
+
+impl Bounds {
+    fn journal(&self) -> Config {
+        Config {
+            segment_bytes: self.segment_bytes,
+            max_bytes: self.max_bytes,
+            free_floor_bytes: self.free_floor_bytes,
+            commit_delay: self.commit_delay,
+            pending_bytes: self.pending_bytes,
+            ..Config::default()
+        }
+    }
+}
+
+/// Why the spool cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It cannot be read back.
+    #[error("the spool cannot be read back: {0}")]
+    Read(ReadError),
+    /// What recovery has to write could not be written.
+    #[error("the spool takes no records: {0}")]
+    Append(#[from] pantau_journal::AppendError),
+    /// A commit failed.
+    #[error("the spool cannot be synced: {0}")]
+    Commit(pantau_journal::CommitError),
+    /// Acked segments could not be freed.
+    #[error(transparent)]
+    Release(ReleaseError),
+}
+
+/// An open spool.
+pub(crate) struct Opened<F: FileLayer> {
+    pub(crate) spool: Spool<F>,
+    /// To be run on a thread of its own.
+    pub(crate) committer: Committer<F>,
+    /// For the MQTT listener.
+    pub(crate) sessions: Vec<RecoveredSession>,
+}
+
+/// Opens or makes the spool in `dir`. `random` becomes the epoch of a new one. Blocks on the disk.
+pub(crate) fn open<F: FileLayer>(
+    files: F,
+    dir: &Path,
+    bounds: Bounds,
+    random: u64,
+    counters: Arc<Counters>,
+) -> Result<Opened<F>, SpoolError> {
+    let opened = pantau_journal::open(files, dir, bounds.journal())?;
+    let (journal, mut committer, recovery) = (opened.journal, opened.committer, opened.recovery);
+    let mut found = replay(&journal)?;
+    found.damaged.extend(
+        recovery.damaged.iter().map(|damage| (damage.range.start, damage.range.end, damage.detail.clone())),
+    );
+    if recovery.torn_tail_bytes > 0 {
+        tracing::info!(
+            bytes = recovery.torn_tail_bytes,
+            "cut the torn end of the spool; nothing of it was acknowledged"
+        );
+    }
+
+    let mut news = Vec::new();
+    if found.state.epoch.is_none() {
+        news.push(Record { epoch: Some(random), ..Record::default() });
+    }
+    let losses = found.losses();
+    if !losses.is_empty() {
+        let lost = losses.iter().map(|loss| loss.count).sum();
+        tracing::error!(readings = lost, "a part of the spool is damaged; ingest is told what is lost");
+        count(&counters.lost, lost);
+        news.push(Record { losses, ..Record::default() });
+    }
+    news.iter().for_each(|record| found.state.apply(record));
+    // What is no longer here was acked or is lost; both are settled.
+    found.state.acked.insert(0, journal.stats().kept.0);
+    news.extend(found.state.snapshot(0));
+    for record in &news {
+        // Their sync follows below, for all of them.
+        drop(journal.append_reserved(0, &record.encode_to_vec())?);
+    }
+    while committer.commit_once().map_err(SpoolError::Commit)? {}
+
+    let sessions = found.state.sessions.recovered();
+    let stamps = Mutex::new(Stamps::new(found.state.stamp_floor));
+    let snapshot_in = journal.segments().last().map(|segment| segment.first);
+    let ordered =
+        Mutex::new(Ordered { state: found.state, marks: found.marks, unsaved: RangeSet::new(), snapshot_in });
+    let began = journal.synced();
+    let shared = Shared {
+        journal,
+        bounds,
+        began,
+        ordered,
+        stamps,
+        counters,
+        wanted: Notify::new(),
+        room: Notify::new(),
+    };
+    Ok(Opened { spool: Spool { shared: Arc::new(shared) }, committer, sessions })
+}
+
+/// What is in a spool, for people.
+pub(crate) struct Seen {
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) kept: Position,
+    pub(crate) next: Position,
+    pub(crate) backlog: u64,
+    pub(crate) sessions: usize,
+    pub(crate) acked: Vec<(u64, u64)>,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) segments: Vec<SegmentInfo>,
+}
+
+/// Looks into the spool in `dir` without adding to it.
+pub(crate) fn inspect<F: FileLayer>(files: F, dir: &Path, bounds: Bounds) -> Result<Seen, SpoolError> {
+    let opened = pantau_journal::open(files, dir, bounds.journal())?;
+    let (found, stats) = (replay(&opened.journal)?, opened.journal.stats());
+    let mut state = found.state;
+    state.acked.insert(0, stats.kept.0);
+    Ok(Seen {
+        epoch: state.epoch,
+        kept: stats.kept,
+        next: stats.next,
+        backlog: state.acked.missing(0, stats.next.0).map(|(start, end)| end - start).sum(),
+        sessions: state.sessions.recovered().len(),
+        acked: state.acked.iter().collect(),
+        losses: state.losses,
+        segments: opened.journal.segments(),
+    })
+}
+
+#[derive(Default)]
+struct Found {
+    state: State,
+    marks: Marks,
+    damaged: Vec<(Position, Position, String)>,
+}
+
+impl Found {
+    /// Losses for what is damaged and neither acked nor known as lost.
+    fn losses(&self) -> Vec<Loss> {
+        let mut known = self.state.acked.clone();
+        known.extend(&self.state.losses.iter().map(|loss| (loss.start, loss.end)).collect());
+        let mut losses = Vec::new();
+        for (start, end, detail) in &self.damaged {
+            losses.extend(known.missing(start.0, end.0).map(|(start, end)| damage(start, end, detail)));
+            known.insert(start.0, end.0);
+        }
+        losses
+    }
+}
+
+/// Applies the records from the last whole snapshot on, or all.
+fn replay<F: FileLayer>(journal: &Journal<F>) -> Result<Found, SpoolError> {
+    let segments = journal.segments();
+    let mut found = Found::default();
+    let mut from = Position(0);
+    for (n, segment) in segments.iter().enumerate().rev() {
+        let end = segments.get(n + 1).map_or(Position(u64::MAX), |next| next.first);
+        if holds_snapshot(journal.reader(segment.first), end)? {
+            from = segment.first;
+            break;
+        }
+    }
+    for segment in segments.iter().filter(|segment| segment.first < from) {
+        // Sealed when its last reading came: the age is a little too small, never unknown.
+        found.marks.add(segment.first.0, TimeMs(segment.sealed_ms.unwrap_or(0)));
+    }
+    let mut reader = journal.reader(from);
+    while let Some((first, record)) = next(&mut reader, &mut found.damaged)? {
+        found.state.apply(&record);
+        if record.positions() > 0 {
+            found.marks.add(first.0, TimeMs(record.arrival));
+        }
+    }
+    Ok(found)
+}
+
+fn holds_snapshot<F: FileLayer>(mut reader: Reader<F>, end: Position) -> Result<bool, SpoolError> {
+    let (mut begun, mut damaged) = (false, Vec::new());
+    while let Some((first, record)) = next(&mut reader, &mut damaged)? {
+        if let Some(part) = &record.snapshot {
+            begun |= part.first;
+            if begun && part.last {
+                return Ok(true);
+            }
+        }
+        if first > end {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+/// The next record that can be read; what cannot is added to `damaged`.
+fn next<F: FileLayer>(
+    reader: &mut Reader<F>,
+    damaged: &mut Vec<(Position, Position, String)>,
+) -> Result<Option<(Position, Record)>, SpoolError> {
+    loop {
+        match reader.next() {
+            Ok(None) => return Ok(None),
+            Ok(Some(raw)) => match Record::decode(raw.bytes.as_slice()) {
+                Ok(record) if record.positions() == raw.count => return Ok(Some((raw.first, record))),
+                Ok(_) => damaged.push((
+                    raw.first,
+                    raw.end(),
+                    "a record of the spool has another count than it says".into(),
+                )),
+                Err(error) => damaged.push((
+                    raw.first,
+                    raw.end(),
+                    format!("a record of the spool cannot be decoded: {error}"),
+                )),
+            },
+            Err(ReadError::Damaged { start, end, path, offset }) => {
+                damaged.push((start, end, format!("{} at byte {offset}", path.display())));
+            }
+            Err(ReadError::Released { .. }) => {}
+            Err(error @ ReadError::Io { .. }) => return Err(SpoolError::Read(error)),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What the spool writes: one protobuf message a journal record (`pantau.spool.v1`, tags below).
+//!
+//! ```text
+//! readings   names ("series\n" each), units (empty or "unit\n" each), time_deltas, values, flags (empty or one each)
+//! refused    payloads that could not be read; `offset` is their place among the record's positions
+//! sessions   source + ids/hashes (QoS 1), held (QoS 2); session: started, resumed, ended, released
+//! uplink     acked ranges, a new epoch, losses
+//! snapshot   everything that must outlive the segments before it, in parts
+//! ```
+//! Readings take the record's positions in order, skipping the offsets of `refused`. A record without readings and
+//! refused payloads takes no position. Tags are never used again; unknown ones are skipped.
+
+use pantau_proto::v1::{Loss, Range};
+
+/// One record.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Record {
+    #[prost(string, tag = "1")]
+    pub(crate) names: String,
+    #[prost(string, tag = "2")]
+    pub(crate) units: String,
+    /// Milliseconds; the difference to the reading before, the first one's to 0.
+    #[prost(sint64, repeated, tag = "3")]
+    pub(crate) time_deltas: Vec<i64>,
+    #[prost(double, repeated, tag = "4")]
+    pub(crate) values: Vec<f64>,
+    #[prost(uint32, repeated, tag = "5")]
+    pub(crate) flags: Vec<u32>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) refused: Vec<RefusedPayload>,
+    /// When it came in, ms since the epoch.
+    #[prost(sint64, tag = "7")]
+    pub(crate) arrival: i64,
+    /// The highest arrival stamp that was given in this record, or 0.
+    #[prost(sint64, tag = "8")]
+    pub(crate) highest_stamp: i64,
+    /// The client; only where refused payloads, ids or held ids need it.
+    #[prost(string, tag = "9")]
+    pub(crate) source: String,
+    /// Packet ids of QoS 1 deliveries, in order.
+    #[prost(uint32, repeated, tag = "10")]
+    pub(crate) ids: Vec<u32>,
+    /// One an id: the delivery's hash, or 0 where the id is taken by a delivery that needs no entry.
+    #[prost(fixed64, repeated, tag = "11")]
+    pub(crate) hashes: Vec<u64>,
+    /// Packet ids of QoS 2 deliveries.
+    #[prost(uint32, repeated, tag = "12")]
+    pub(crate) held: Vec<u32>,
+    #[prost(message, optional, tag = "13")]
+    pub(crate) session: Option<SessionChange>,
+    #[prost(message, optional, tag = "14")]
+    pub(crate) acked: Option<Acked>,
+    /// A new epoch begins: what is acked is settled, the rest goes on under it.
+    #[prost(fixed64, optional, tag = "15")]
+    pub(crate) epoch: Option<u64>,
+    #[prost(message, repeated, tag = "16")]
+    pub(crate) losses: Vec<Loss>,
+    #[prost(message, optional, tag = "17")]
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// A payload that could not be read.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct RefusedPayload {
+    #[prost(uint32, tag = "1")]
+    pub(crate) offset: u32,
+    #[prost(string, tag = "2")]
+    pub(crate) topic: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) payload: Vec<u8>,
+    #[prost(enumeration = "pantau_proto::v1::Reason", tag = "4")]
+    pub(crate) reason: i32,
+    #[prost(string, tag = "5")]
+    pub(crate) detail: String,
+}
+
+/// What happened to a persistent session.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct SessionChange {
+    #[prost(string, tag = "1")]
+    pub(crate) client: String,
+    #[prost(oneof = "Change", tags = "2, 3, 4, 5")]
+    pub(crate) change: Option<Change>,
+}
+
+/// The kinds of [`SessionChange`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Oneof)]
+pub(crate) enum Change {
+    /// With this expiry, seconds.
+    #[prost(uint32, tag = "2")]
+    Started(u32),
+    /// With this expiry, seconds.
+    #[prost(uint32, tag = "3")]
+    Resumed(u32),
+    #[prost(bool, tag = "4")]
+    Ended(bool),
+    /// This packet id.
+    #[prost(uint32, tag = "5")]
+    Released(u32),
+}
+
+/// Positions that ingest has.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct Acked {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) ranges: Vec<Range>,
+    /// These are all there are; else they are added.
+    #[prost(bool, tag = "2")]
+    pub(crate) replace: bool,
+}
+
+/// A part of a snapshot. It counts once the last part is there.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Snapshot {
+    #[prost(bool, tag = "1")]
+    pub(crate) first: bool,
+    #[prost(bool, tag = "2")]
+    pub(crate) last: bool,
+    /// The rest of the scalars and ranges: in the first part only.
+    #[prost(fixed64, tag = "3")]
+    pub(crate) epoch: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) acked: Vec<Range>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) settled: Vec<Range>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) losses: Vec<Loss>,
+    #[prost(sint64, tag = "7")]
+    pub(crate) stamp_floor: i64,
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) sessions: Vec<SavedSession>,
+}
+
+/// A persistent session in a snapshot.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct SavedSession {
+    #[prost(string, tag = "1")]
+    pub(crate) client: String,
+    #[prost(uint32, tag = "2")]
+    pub(crate) expiry_s: u32,
+    #[prost(uint32, repeated, tag = "3")]
+    pub(crate) ids: Vec<u32>,
+    #[prost(fixed64, repeated, tag = "4")]
+    pub(crate) hashes: Vec<u64>,
+    #[prost(uint32, repeated, tag = "5")]
+    pub(crate) held: Vec<u32>,
+}
+
+impl Record {
+    /// How many positions it takes.
+    pub(crate) fn positions(&self) -> u32 {
+        u32::try_from(self.values.len() + self.refused.len()).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,232 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod model;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pantau_journal::sim::{PowerCut, SimFiles};
+use pantau_proto::v1::LossReason;
+
+use super::open::Opened;
+use super::sessions::Sessions;
+use super::*;
+use crate::config::Config;
+use crate::decode::Decoder;
+use crate::intake::SpoolIntake;
+use crate::intake::types::{Delivery, DeliveryKey, Frame, Intake as _, MAX_ENTRIES, SessionEvent};
+
+fn bounds() -> Bounds {
+    Bounds {
+        max_bytes: 16 * (4 << 10),
+        free_floor_bytes: 0,
+        segment_bytes: 4 << 10,
+        keep_acked: Duration::ZERO,
+        commit_delay: Duration::ZERO,
+        pending_bytes: 1 << 20,
+    }
+}
+
+fn reopen(files: &SimFiles) -> Opened<SimFiles> {
+    open(files.clone(), Path::new("spool"), bounds(), 42, Arc::new(Counters::default())).unwrap()
+}
+
+fn intake(spool: &Spool<SimFiles>) -> SpoolIntake<SimFiles> {
+    SpoolIntake::new(spool.clone(), Decoder::new(&Config::default().decode_rules()))
+}
+
+fn key(packet_id: u16, hash: u64, kind: Delivery) -> Option<DeliveryKey> {
+    Some(DeliveryKey { packet_id, hash, kind })
+}
+
+fn frame<'a>(topic: &'a str, payload: &'a [u8], arrival: i64, key: Option<DeliveryKey>) -> Frame<'a> {
+    Frame { topic, payload, arrival: TimeMs(arrival), key }
+}
+
+fn submit(spool: &Spool<SimFiles>, topic: &str, payload: &str, arrival: i64) -> Ticket {
+    let frame = frame(topic, payload.as_bytes(), arrival, None);
+    let mut record = Record::default();
+    let mut columns = Columns::default();
+    let decoder = Decoder::new(&Config::default().decode_rules());
+    decoder.decode(frame.topic, frame.payload, &mut columns).unwrap();
+    record.arrival = arrival;
+    spool.submit(record, columns, TimeMs(arrival)).unwrap()
+}
+
+/// Series, time, value and flags by position, of everything that is synced.
+fn contents(spool: &Spool<SimFiles>) -> Vec<(u64, String, i64, f64)> {
+    let mut reader = spool.journal().reader(Position(0));
+    let mut found = Vec::new();
+    while let Some(raw) = reader.next().unwrap() {
+        let mut cursor = Cursor::new(raw.first.0, Record::decode(raw.bytes.as_slice()).unwrap());
+        assert_eq!(cursor.end(), raw.end().0);
+        let mut position = cursor.position();
+        while let Some(item) = cursor.next() {
+            if let Item::Reading(name, _, reading) = item {
+                found.push((position, name.to_owned(), reading.time.0, reading.value));
+            }
+            position += 1;
+        }
+        assert_eq!(position, raw.end().0);
+    }
+    found
+}
+
+#[test]
+fn untimed_readings_of_one_series_never_share_a_time_even_when_the_clock_goes_back() {
+    let files = SimFiles::new();
+    let mut opened = reopen(&files);
+    for arrival in [1_000, 1_000, 500, 2_000] {
+        drop(submit(&opened.spool, "pantau/a/pm10", "1", arrival));
+    }
+    drop(submit(&opened.spool, "pantau/b/pm10", "1", 1_000));
+    while opened.committer.commit_once().unwrap() {}
+    drop(opened);
+    let mut opened = reopen(&files.kill());
+    drop(submit(&opened.spool, "pantau/a/pm10", "1", 10));
+    drop(submit(&opened.spool, "pantau/new/pm10", "1", 10));
+    while opened.committer.commit_once().unwrap() {}
+    let times: Vec<i64> = contents(&opened.spool).into_iter().map(|(_, _, time, _)| time).collect();
+    assert_eq!(times, [1_000, 1_001, 1_002, 2_000, 1_000, 2_001, 2_001]);
+}
+
+#[test]
+fn stamps_stay_bounded_and_rising_when_there_are_very_many_series() {
+    let mut stamps = Stamps::new(0);
+    for n in 0..120_000 {
+        stamps.stamp(&format!("d{n}/pm10"), 5);
+    }
+    let first = stamps.stamp("d0/pm10", 5);
+    assert!(first > 5 && stamps.stamp("d0/pm10", 5) > first);
+}
+
+#[test]
+fn the_epoch_is_made_once_and_a_new_one_settles_what_is_acked() {
+    let files = SimFiles::new();
+    let mut opened = reopen(&files);
+    assert_eq!(opened.spool.epoch(), Epoch(42));
+    drop(submit(&opened.spool, "pantau/a/pm10", "1", 1));
+    drop(submit(&opened.spool, "pantau/a/pm10", "2", 1_002));
+    while opened.committer.commit_once().unwrap() {}
+    opened.spool.acked(&[(0, 1)].into_iter().collect(), &[]);
+    opened.spool.save_acks();
+    drop(opened.spool.new_epoch(Epoch(43)).unwrap());
+    while opened.committer.commit_once().unwrap() {}
+    drop(opened);
+    let opened = reopen(&files.crash(PowerCut::LoseAll));
+    let offer = opened.spool.offer();
+    assert_eq!((offer.epoch, offer.kept, offer.next), (Epoch(43), 1, 2));
+    assert!(offer.settled.contains(0) && !offer.settled.contains(1));
+    assert_eq!(opened.spool.backlog(TimeMs(1_007)), (1, 5));
+}
+
+#[test]
+fn sessions_forget_the_oldest_entries_and_those_whose_id_is_used_again() {
+    let mut sessions = Sessions::default();
+    let mut deliver = |id: u32, hash: u64| {
+        sessions.apply(&Record {
+            source: "c".into(),
+            ids: vec![id],
+            hashes: vec![hash],
+            ..Record::default()
+        });
+        sessions.recovered().remove(0).entries
+    };
+    for n in 0..=u32::try_from(MAX_ENTRIES).unwrap() {
+        deliver(n + 1, 9);
+    }
+    let entries = deliver(5, 0);
+    assert_eq!(entries.len(), MAX_ENTRIES - 1);
+    assert_eq!(entries[0].0, 2);
+    assert!(entries.iter().all(|entry| entry.0 != 5));
+    let entries = deliver(6, 77);
+    assert_eq!(entries.last(), Some(&(6, 77)));
+    assert_eq!(entries.iter().filter(|entry| entry.0 == 6).count(), 1);
+}
+
+#[test]
+fn what_the_disk_lost_becomes_a_loss_that_is_known_again_at_the_next_start() {
+    let files = SimFiles::new();
+    let mut opened = reopen(&files);
+    for n in 0..400 {
+        drop(submit(&opened.spool, "pantau/a/pm10", "1", n));
+        while opened.committer.commit_once().unwrap() {}
+    }
+    let before = opened.spool.journal().segments();
+    assert!(before.len() > 3);
+    drop(opened);
+    let files = files.kill();
+    let second =
+        files.paths().into_iter().filter(|path| path.to_string_lossy().ends_with(".journal")).nth(1).unwrap();
+    files.flip(&second, 1_500, 0xff);
+    let mut losses = Vec::new();
+    for _ in 0..2 {
+        let opened = reopen(&files);
+        losses.push(opened.spool.offer().losses);
+        drop(opened);
+    }
+    assert_eq!(losses[0], losses[1]);
+    assert!(!losses[0].is_empty());
+    for loss in &losses[0] {
+        assert_eq!(loss.reason(), LossReason::Damaged);
+        assert!(
+            loss.start >= before[1].first.0
+                && loss.end <= before[1].end.0
+                && loss.count == loss.end - loss.start
+        );
+    }
+    let opened = reopen(&files);
+    let lost: RangeSet = losses[0].iter().map(|loss| (loss.start, loss.end)).collect();
+    let found = contents(&opened.spool);
+    assert_eq!(found.len() as u64 + lost.len_positions(), 400);
+    opened.spool.acked(&lost, &[]);
+    assert!(opened.spool.offer().losses.is_empty());
+}
+
+#[test]
+fn a_full_spool_withholds_until_acked_segments_are_freed() {
+    let files = SimFiles::new();
+    let mut opened = reopen(&files);
+    let spool = opened.spool.clone();
+    let door = intake(&spool);
+    let mut taken = 0;
+    let full = loop {
+        let frames = [frame("pantau/a/pm10", b"1", 1, None)];
+        match door.submit("c", &frames, &mut Vec::new()) {
+            Ok(ticket) => drop(ticket),
+            Err(error) => break error,
+        }
+        taken += 1;
+        while opened.committer.commit_once().unwrap() {}
+        assert!(taken < 10_000);
+    };
+    assert_eq!(full, SubmitError::Full);
+    door.session(SessionEvent::Started { client: "c", expiry_s: 60 })
+        .expect("bookkeeping may use the reserve");
+    while opened.committer.commit_once().unwrap() {}
+    spool.acked(&[(0, spool.journal().synced().0)].into_iter().collect(), &[]);
+    let (snapshot, below) = spool.prepare_release(TimeMs(i64::MAX)).unwrap();
+    while opened.committer.commit_once().unwrap() {}
+    snapshot.peek().unwrap().unwrap();
+    spool.release(below).unwrap();
+    while opened.committer.commit_once().unwrap() {}
+    let frames = [frame("pantau/a/pm10", b"1", 1, None)];
+    drop(door.submit("c", &frames, &mut Vec::new()).unwrap());
+    while opened.committer.commit_once().unwrap() {}
+    drop((opened, spool, door));
+    let opened = reopen(&files.crash(PowerCut::LoseAll));
+    assert_eq!(opened.sessions.len(), 1, "the session outlives the segment that said it");
+    assert_eq!(opened.spool.backlog(TimeMs(1)).0, 1);
+}
+
+#[test]
+fn the_age_of_the_backlog_follows_the_oldest_reading() {
+    let mut marks = Marks::default();
+    for n in 0..10_000 {
+        marks.add(n, TimeMs(i64::try_from(n).unwrap() * 100));
+    }
+    let near = marks.arrival_of(5_000).unwrap().0;
+    assert!((480_000..=500_000).contains(&near), "{near}");
+    assert_eq!(marks.arrival_of(9_999), Some(TimeMs(999_900)));
+}
