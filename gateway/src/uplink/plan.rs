@@ -1,0 +1,84 @@
+//! What to send next on one stream. Pure: committed ranges, the window, acks and the synced end in; ranges out.
+//!
+//! Always, within one stream:
+//! - what ingest has named as committed, or acked, is not sent;
+//! - nothing is sent twice: a stream delivers in order or ends, so the cursor only moves on;
+//! - at most `window` batches are in flight; a batch is in flight until all of its positions are acked.
+//!
+//! A new stream begins with a new plan, from the ranges that HelloReply names.
+
+use std::collections::VecDeque;
+
+use pantau_proto::RangeSet;
+
+/// The state of one stream's sending.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Committed at ingest, settled under an earlier epoch, or gone.
+    done: RangeSet,
+    /// Everything below was sent or is done.
+    cursor: u64,
+    in_flight: VecDeque<(u64, u64)>,
+    window: usize,
+}
+
+impl Plan {
+    /// `kept` is the first position that can be read; `done` need never be sent.
+    pub(crate) fn new(kept: u64, done: RangeSet, window: u32) -> Self {
+        Self {
+            done,
+            cursor: kept,
+            in_flight: VecDeque::new(),
+            window: usize::try_from(window).unwrap_or(1).max(1),
+        }
+    }
+
+    /// The next range to send from, if the window allows: half-open, not empty, below `synced`.
+    pub(crate) fn next(&mut self, synced: u64) -> Option<(u64, u64)> {
+        if !self.open() {
+            return None;
+        }
+        self.cursor = self.done.first_gap(self.cursor);
+        self.done.missing(self.cursor, synced.max(self.cursor)).next()
+    }
+
+    /// The first `sent` of the range that [`Plan::next`] gave are on their way.
+    pub(crate) fn sent(&mut self, start: u64, end: u64) {
+        self.cursor = self.cursor.max(end);
+        self.in_flight.push_back((start, end));
+    }
+
+    /// A batch that carries only losses is on its way; [start, end) is the first of them.
+    pub(crate) fn sent_loss(&mut self, start: u64, end: u64) {
+        self.in_flight.push_back((start, end));
+    }
+
+    /// Nothing up to `end` can be read.
+    pub(crate) fn skipped(&mut self, end: u64) {
+        self.cursor = self.cursor.max(end);
+    }
+
+    /// Ingest has these now. True if a batch is answered by it.
+    pub(crate) fn acked(&mut self, ranges: &RangeSet) -> bool {
+        self.done.extend(ranges);
+        let before = self.in_flight.len();
+        let done = &self.done;
+        self.in_flight.retain(|(start, end)| !done.contains_range(*start, *end));
+        self.in_flight.len() < before
+    }
+
+    /// Where sending goes on: wait for the journal to be synced beyond this.
+    pub(crate) fn cursor(&self) -> u64 {
+        self.done.first_gap(self.cursor)
+    }
+
+    /// Whether another batch may go out.
+    pub(crate) fn open(&self) -> bool {
+        self.in_flight.len() < self.window
+    }
+
+    /// Whether an answer is due.
+    pub(crate) fn waits(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+}

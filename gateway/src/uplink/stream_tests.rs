@@ -1,0 +1,310 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+//! The uplink against an ingest that lives in this process and misbehaves on demand.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::poll_fn;
+use pantau_journal::StdFiles;
+use pantau_proto::v1::ingest_server::{Ingest, IngestServer};
+use pantau_proto::v1::{
+    Ack, FromGateway, HelloReply, Range, Reason, Rejected, ToGateway, from_gateway, to_gateway,
+};
+use pantau_proto::wire::{Limits, decode_batch, times};
+use pantau_proto::{RangeSet, TimeMs};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Uplink;
+use crate::config;
+use crate::decode::Decoder;
+use crate::figures::{Counters, value};
+use crate::intake::SpoolIntake;
+use crate::intake::types::{Frame, Intake as _};
+use crate::spool::{self, Bounds, Spool};
+
+/// What ingest has, by (epoch, position): a reading, or the topic of a refused payload.
+#[derive(Debug, Clone, PartialEq)]
+enum Entry {
+    Reading(String, i64, f64),
+    Refused(String),
+}
+
+#[derive(Default)]
+struct City {
+    entries: BTreeMap<(u64, u64), Entry>,
+    committed: BTreeMap<u64, RangeSet>,
+    authorization: Option<String>,
+    epochs: Vec<u64>,
+    /// The same position came twice on one stream.
+    repeats: u32,
+    refuse_epoch_once: bool,
+}
+
+#[derive(Clone, Default)]
+struct FakeIngest {
+    city: Arc<Mutex<City>>,
+    /// Batches after which a stream is cut without an ack; 0 = never.
+    cut_after: Arc<AtomicU32>,
+}
+
+#[tonic::async_trait]
+impl Ingest for FakeIngest {
+    type UplinkStream = Pin<Box<dyn Stream<Item = Result<ToGateway, Status>> + Send>>;
+
+    async fn uplink(
+        &self,
+        request: Request<Streaming<FromGateway>>,
+    ) -> Result<Response<Self::UplinkStream>, Status> {
+        let bearer = request.metadata().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        self.city.lock().unwrap().authorization = bearer;
+        let (answers, mut queue) = mpsc::channel(64);
+        let fake = self.clone();
+        tokio::spawn(async move { fake.serve(request.into_inner(), answers).await });
+        Ok(Response::new(Box::pin(poll_fn(move |context| queue.poll_recv(context)))))
+    }
+}
+
+impl FakeIngest {
+    async fn serve(
+        &self,
+        mut inbound: Streaming<FromGateway>,
+        answers: mpsc::Sender<Result<ToGateway, Status>>,
+    ) {
+        let (mut epoch, mut dictionary, mut batches) = (0, Vec::new(), 0);
+        let mut seen = RangeSet::new();
+        while let Ok(Some(FromGateway { message: Some(message) })) = inbound.message().await {
+            let answer = match message {
+                from_gateway::Message::Hello(hello) => {
+                    epoch = hello.epoch;
+                    let mut city = self.city.lock().unwrap();
+                    city.epochs.push(epoch);
+                    let new_epoch = std::mem::take(&mut city.refuse_epoch_once);
+                    let committed = city.committed.entry(epoch).or_default().to_wire();
+                    to_gateway::Message::Hello(HelloReply { generation: 1, committed, new_epoch, window: 4 })
+                }
+                from_gateway::Message::Batch(batch) => {
+                    batches += 1;
+                    let cut = self.cut_after.load(Ordering::Relaxed);
+                    if cut > 0 && batches >= cut {
+                        return;
+                    }
+                    let body = decode_batch(&batch, Limits::default()).unwrap();
+                    dictionary.extend(
+                        body.new_series.iter().map(|series| (series.name.clone(), series.unit.clone())),
+                    );
+                    let mut city = self.city.lock().unwrap();
+                    let mut entries: Vec<Entry> = body
+                        .series
+                        .iter()
+                        .zip(times(&body))
+                        .zip(&body.values)
+                        .map(|((series, time), value)| {
+                            let (name, unit) = &dictionary[*series as usize];
+                            Entry::Reading(format!("{name}{unit}"), time, *value)
+                        })
+                        .collect();
+                    for refused in &body.refused {
+                        let at = usize::try_from(refused.position - batch.first).unwrap();
+                        entries.insert(at, Entry::Refused(refused.topic.clone()));
+                    }
+                    let end = batch.first + u64::from(batch.count);
+                    city.repeats += u32::from(seen.insert(batch.first, end) != end - batch.first);
+                    for (position, entry) in (batch.first..).zip(entries) {
+                        let before = city.entries.insert((epoch, position), entry.clone());
+                        assert!(
+                            before.is_none_or(|before| before == entry),
+                            "a position changed its reading"
+                        );
+                    }
+                    city.committed.entry(epoch).or_default().insert(batch.first, end);
+                    for loss in &body.losses {
+                        city.committed.entry(epoch).or_default().insert(loss.start, loss.end);
+                    }
+                    let rejected = Rejected {
+                        position: batch.first,
+                        reason: Reason::UnknownQuantity.into(),
+                        ..Rejected::default()
+                    };
+                    let committed = vec![Range { start: batch.first, end }];
+                    to_gateway::Message::Ack(Ack { committed, rejected: vec![rejected] })
+                }
+                from_gateway::Message::Status(_) => continue,
+            };
+            if answers.send(Ok(ToGateway { message: Some(answer) })).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn stored(&self) -> usize {
+        self.city.lock().unwrap().entries.len()
+    }
+}
+
+struct Setup {
+    _dir: tempfile::TempDir,
+    fake: FakeIngest,
+    spool: Spool<StdFiles>,
+    intake: SpoolIntake<StdFiles>,
+    stop: CancellationToken,
+}
+
+fn bounds() -> Bounds {
+    Bounds {
+        max_bytes: 64 << 20,
+        free_floor_bytes: 0,
+        segment_bytes: 1 << 20,
+        keep_acked: Duration::from_secs(3_600),
+        commit_delay: Duration::from_millis(1),
+        pending_bytes: 8 << 20,
+    }
+}
+
+/// Spool, intake, uplink and a fake ingest, all running.
+async fn setup(fake: FakeIngest) -> Setup {
+    let dir = tempfile::tempdir().unwrap();
+    let opened =
+        spool::open(StdFiles::new(), dir.path(), bounds(), 7, Arc::new(Counters::default())).unwrap();
+    let committer = opened.committer;
+    std::thread::spawn(move || committer.run());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tonic::transport::Server::builder().add_service(IngestServer::new(fake.clone()));
+    tokio::spawn(server.serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener)));
+    let uplink = config::Uplink {
+        url,
+        token: config::Secret::new("s3cret"),
+        retry_max: Duration::from_millis(20),
+        ..config::Uplink::default()
+    };
+    let stop = CancellationToken::new();
+    let uplink = Uplink::new(opened.spool.clone(), "gw-1", &uplink).unwrap();
+    tokio::spawn(uplink.run(stop.clone()));
+    let rules = config::Config::default().decode_rules();
+    let intake = SpoolIntake::new(opened.spool.clone(), Decoder::new(&rules));
+    Setup { _dir: dir, fake, spool: opened.spool, intake, stop }
+}
+
+fn frame<'a>(topic: &'a str, payload: &'a [u8], n: i64) -> Frame<'a> {
+    Frame { topic, payload, arrival: TimeMs(1_800_000_000_000 + n), key: None }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never came: {what}");
+}
+
+async fn publish(intake: &SpoolIntake<StdFiles>, from: i64, to: i64) {
+    for n in from..to {
+        let payload = format!("{n}.5");
+        let topic = format!("pantau/dev-{}/pm10", n % 7);
+        let frames = [frame(&topic, payload.as_bytes(), n)];
+        intake.submit("client", &frames, &mut Vec::new()).unwrap().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_intake_acks_arrives_at_ingest_as_it_was() {
+    let Setup { fake, spool, intake, stop, .. } = &setup(FakeIngest::default()).await;
+    let payload = br#"{"time":1800000000123,"pm10":3.25,"air_pressure":{"value":29.9,"unit":"inHg"}}"#;
+    let frames = [
+        frame("pantau/a", payload, 1),
+        frame("elsewhere/a", b"1", 2),
+        frame("pantau/a/pm10", b"4", 3),
+        frame("pantau/a/pm10", b"nonsense", 4),
+    ];
+    intake.submit("client", &frames, &mut Vec::new()).unwrap().await.unwrap();
+    until("five positions", || fake.stored() == 5).await;
+    until("the acks", || spool.backlog(TimeMs(0)).0 == 0).await;
+    let city = fake.city.lock().unwrap();
+    assert_eq!(city.authorization.as_deref(), Some("Bearer s3cret"));
+    let entries: Vec<Entry> = city.entries.values().cloned().collect();
+    assert_eq!(
+        entries,
+        [
+            Entry::Reading("a/pm10".into(), 1_800_000_000_123, 3.25),
+            Entry::Reading("a/air_pressureinHg".into(), 1_800_000_000_123, 29.9),
+            Entry::Refused("elsewhere/a".into()),
+            Entry::Reading("a/pm10".into(), 1_800_000_000_001, 4.0),
+            Entry::Refused("pantau/a/pm10".into()),
+        ]
+    );
+    assert_eq!(value(&spool.counters().acked), 5);
+    assert!(value(&spool.counters().rejected) >= 1);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_cut_goes_on_at_the_committed_ranges() {
+    let fake = FakeIngest::default();
+    fake.cut_after.store(5, Ordering::Relaxed);
+    let Setup { fake, spool, intake, stop, .. } = &setup(fake).await;
+    publish(intake, 0, 300).await;
+    until("all positions", || fake.stored() == 300).await;
+    fake.cut_after.store(0, Ordering::Relaxed);
+    until("all acks", || spool.backlog(TimeMs(0)).0 == 0).await;
+    let city = fake.city.lock().unwrap();
+    assert!(city.epochs.len() > 1, "the stream was cut");
+    assert_eq!(city.repeats, 0);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_epoch_takes_what_is_not_acked_along() {
+    let Setup { fake, spool, intake, stop, .. } = &setup(FakeIngest::default()).await;
+    publish(intake, 0, 20).await;
+    until("the first part", || spool.backlog(TimeMs(0)).0 == 0).await;
+    fake.city.lock().unwrap().refuse_epoch_once = true;
+    // The next stream is told to begin anew.
+    fake.cut_after.store(1, Ordering::Relaxed);
+    publish(intake, 20, 21).await;
+    until("a second hello", || fake.city.lock().unwrap().epochs.len() >= 2).await;
+    fake.cut_after.store(0, Ordering::Relaxed);
+    publish(intake, 21, 40).await;
+    until("the rest", || spool.backlog(TimeMs(0)).0 == 0).await;
+    let city = fake.city.lock().unwrap();
+    let (first, last) = (city.epochs[0], *city.epochs.last().unwrap());
+    assert_ne!(first, last);
+    let values = |epoch| -> Vec<f64> {
+        let of = |entry: &Entry| match entry {
+            Entry::Reading(_, _, value) => *value,
+            Entry::Refused(_) => f64::NAN,
+        };
+        city.entries.range((epoch, 0)..=(epoch, u64::MAX)).map(|(_, entry)| of(entry)).collect()
+    };
+    let mut all = values(first);
+    all.extend(values(last));
+    let expected: Vec<f64> = (0..40).map(|n| f64::from(n) + 0.5).collect();
+    assert_eq!(all, expected);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ingest_that_was_restored_gets_again_what_it_lacks() {
+    let Setup { fake, spool, intake, stop, .. } = &setup(FakeIngest::default()).await;
+    publish(intake, 0, 50).await;
+    until("the first part", || spool.backlog(TimeMs(0)).0 == 0).await;
+    {
+        let mut city = fake.city.lock().unwrap();
+        city.entries.clear();
+        city.committed.clear();
+    }
+    fake.cut_after.store(1, Ordering::Relaxed);
+    publish(intake, 50, 51).await;
+    until("a new stream", || fake.city.lock().unwrap().epochs.len() >= 2).await;
+    fake.cut_after.store(0, Ordering::Relaxed);
+    until("everything again", || fake.stored() == 51).await;
+    stop.cancel();
+}
