@@ -18,3 +18,10 @@ pub fn now() -> TimeMs {
 pub fn monotonic() -> Instant {
     Instant::now()
 }
+
+/// The monotonic clock as the async runtime has it, which tests can stop.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this file owns the clocks")]
+pub fn monotonic_tokio() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

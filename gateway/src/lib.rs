@@ -1,1 +1,25 @@
 //! The edge: takes readings in durably over MQTT and forwards them to ingest.
+//!
+//! ```text
+//! config → app ─┬─ mqtt_server ─► intake (decode) ─► spool ─► uplink ─► ingest
+//!               └─ status  ◄──────── figures ◄────────┘
+//! ```
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+mod decode;
+#[cfg(feature = "faults")]
+mod faults;
+mod figures;
+pub mod inspect;
+pub mod intake;
+pub mod logging;
+pub mod mqtt_server;
+mod spool;
+mod status;
+mod uplink;
+
+pub use spool::SpoolError;
+pub use uplink::UplinkConfigError;

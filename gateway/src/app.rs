@@ -1,0 +1,333 @@
+//! Wires the stages and is the only file that starts tasks and threads.
+//!
+//! ```text
+//! mqtt_server ─► intake ─► spool ─► uplink          each a task, the spool's committer a thread
+//!                            ▲  └─► keeper          (frees what is acked)
+//!                            └───── status
+//! ```
+//! Always: every task and thread is joined; one that ends unasked ends the process with an error; a graceful stop goes
+//! from the front to the back (take no more, sync, let the uplink empty the spool for a while, close) and takes at
+//! most ten seconds.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pantau_journal::FileLayer;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::{self, Config, Profile};
+use crate::decode::Decoder;
+use crate::figures::{Counters, Figures};
+use crate::intake::SpoolIntake;
+use crate::mqtt_server::{self, Server, Stats};
+use crate::spool::{self, Bounds, Spool, SpoolError};
+use crate::status;
+use crate::uplink::{Uplink, UplinkConfigError};
+
+/// How long a stop waits for each: the listener, the last sync, the uplink, the rest.
+const STOP: [Duration; 4] =
+    [Duration::from_secs(3), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(1)];
+
+/// Why the gateway ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A port cannot be had.
+    #[error(
+        "cannot listen on {address} for {what}: {source}\n  mend: stop what uses the port, or set another in `{key}`"
+    )]
+    Bind {
+        /// Which listener.
+        what: &'static str,
+        /// Its address.
+        address: SocketAddr,
+        /// Its key in the configuration.
+        key: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The spool cannot be opened or the disk failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A user of the MQTT listener is unfit.
+    #[error(transparent)]
+    User(#[from] mqtt_server::UserError),
+    /// The uplink's configuration is unfit.
+    #[error(transparent)]
+    Uplink(#[from] UplinkConfigError),
+    /// A part ended that should not.
+    #[error("{0} ended unexpectedly: {1}")]
+    Ended(&'static str, String),
+    /// The system starts no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Listeners that are open, before anything runs.
+#[derive(Debug)]
+pub struct Bound {
+    mqtt: TcpListener,
+    status: TcpListener,
+    /// Where field devices connect.
+    pub mqtt_address: SocketAddr,
+    /// Where the status page is.
+    pub status_address: SocketAddr,
+}
+
+/// Opens the listeners.
+///
+/// # Errors
+/// When a port cannot be had.
+pub async fn bind(config: &Config) -> Result<Bound, AppError> {
+    let (mqtt, mqtt_address) = listen("MQTT", "mqtt.listen", config.mqtt.listen).await?;
+    let (status, status_address) = listen("the status page", "status.listen", config.status.listen).await?;
+    Ok(Bound { mqtt, status, mqtt_address, status_address })
+}
+
+async fn listen(
+    what: &'static str,
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Bind { what, address, key, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Runs until `stop`, then stops gracefully.
+///
+/// # Errors
+/// When the spool cannot be opened or a part ends unasked.
+pub async fn run(bound: Bound, config: Config, stop: CancellationToken) -> Result<(), AppError> {
+    #[cfg(feature = "faults")]
+    if let Some(faults) = crate::faults::Faults::from_env() {
+        return run_on(faults.files(), faults.prepare(), bound, config, stop).await;
+    }
+    run_on(pantau_journal::StdFiles::new(), |_| {}, bound, config, stop).await
+}
+
+type Tasks = JoinSet<(&'static str, Result<(), String>)>;
+
+#[derive(Default)]
+struct Stops {
+    mqtt: CancellationToken,
+    uplink: CancellationToken,
+    rest: CancellationToken,
+}
+
+async fn run_on<F: FileLayer>(
+    files: F,
+    prepare: impl FnOnce(&pantau_journal::Journal<F>),
+    bound: Bound,
+    config: Config,
+    stop: CancellationToken,
+) -> Result<(), AppError> {
+    let counters = Arc::new(Counters::default());
+    let (dir, bounds) = (config.gateway.data_dir.join("spool"), bounds(&config));
+    let opening =
+        tokio::task::spawn_blocking(move || spool::open(files, &dir, bounds, rand::random(), counters));
+    let opened = opening.await.map_err(|error| AppError::Ended("opening the spool", error.to_string()))??;
+    let spool = opened.spool;
+    prepare(spool.journal());
+    let committer = opened.committer;
+    let (ended, mut committed) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name("spool-sync".into())
+        .spawn(move || drop(ended.send(committer.run().map_err(|error| error.to_string()))))
+        .map_err(AppError::Thread)?;
+
+    let stops = Stops::default();
+    let mut tasks = Tasks::new();
+    let intake = SpoolIntake::new(spool.clone(), Decoder::new(&config.decode_rules()));
+    let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
+    let (listener, _outbound) = Server::new(listener(&config.mqtt), intake, &opened.sessions, clock)?;
+    drop(opened.sessions);
+    let stats = listener.stats();
+    let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
+    tracing::info!(address = %bound.mqtt_address, "listening for MQTT");
+    tracing::info!(address = %bound.status_address, "listening for the status page");
+    start(&mut tasks, MQTT, {
+        let (socket, stop) = (bound.mqtt, stops.mqtt.clone());
+        async move {
+            listener.run(socket, JoinSet::new(), stop).await;
+            Ok(())
+        }
+    });
+    start(&mut tasks, "the uplink", {
+        let stop = stops.uplink.clone();
+        async move {
+            uplink.run(stop).await;
+            Ok(())
+        }
+    });
+    start(&mut tasks, "the keeper of the spool", keep(spool.clone(), stops.rest.clone()));
+    start(
+        &mut tasks,
+        "the status page",
+        serve_status(bound.status, &spool, stats, &config, stops.rest.clone()),
+    );
+
+    let outcome = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(done) = tasks.join_next() => Err(unexpected(done)),
+        done = &mut committed => Err(AppError::Ended("the spool's commits", why(done))),
+    };
+    if outcome.is_ok() {
+        tracing::info!("stopping");
+        drain(&spool, &stops, &mut tasks).await;
+    }
+    for token in [&stops.mqtt, &stops.uplink, &stops.rest] {
+        token.cancel();
+    }
+    let joined = timeout(STOP[3], async { while tasks.join_next().await.is_some() {} }).await;
+    if joined.is_err() {
+        tracing::warn!("a task did not end in time and is cut off");
+        tasks.shutdown().await;
+    }
+    spool.save_acks();
+    spool.journal().close();
+    drop(spool);
+    let synced = tokio::task::spawn_blocking(move || thread.join()).await;
+    match (outcome, synced) {
+        (Ok(()), Ok(Ok(()))) => match committed.try_recv() {
+            Ok(Err(error)) => Err(AppError::Ended("the spool's commits", error)),
+            _ => Ok(()),
+        },
+        (Ok(()), _) => Err(AppError::Ended("the spool's commits", "it panicked".into())),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// The listener's configuration; its other bounds are its own defaults.
+fn listener(config: &config::Mqtt) -> mqtt_server::Config {
+    let user = |user: &config::User| mqtt_server::User {
+        name: user.name.clone(),
+        password_hash: user.password_hash.as_ref().map_or(String::new(), |hash| hash.reveal().to_owned()),
+    };
+    mqtt_server::Config {
+        max_connections: config.max_connections,
+        max_packet_bytes: config.max_packet_bytes,
+        max_sessions: config.max_connections,
+        stop_grace: STOP[0],
+        users: config.user.iter().map(user).collect(),
+        anonymous: config.anonymous,
+        ..mqtt_server::Config::default()
+    }
+}
+
+pub(crate) fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        max_bytes: config.spool.max_bytes,
+        free_floor_bytes: config.spool.free_floor_bytes,
+        segment_bytes: config.spool.segment_bytes,
+        keep_acked: config.spool.keep_acked,
+        commit_delay: match config.gateway.profile {
+            Profile::Fast => Duration::from_millis(2),
+            Profile::Sdcard => Duration::from_secs(1),
+        },
+        // What devices send while a sync lasts, and a snapshot of all sessions, live and away, at their bounds.
+        pending_bytes: (8 << 20) + config.mqtt.max_connections * (24 << 10),
+    }
+}
+
+fn start(
+    tasks: &mut Tasks,
+    name: &'static str,
+    task: impl Future<Output = Result<(), String>> + Send + 'static,
+) {
+    tasks.spawn(async move { (name, task.await) });
+}
+
+/// Frees what is acked, several times a second and when somebody wants room.
+async fn keep<F: FileLayer>(spool: Spool<F>, stop: CancellationToken) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(Duration::from_millis(300)) => {}
+            () = async { sleep(Duration::from_millis(20)).await; spool.wanted().await } => {}
+        }
+        let round = spool.clone();
+        let kept = tokio::task::spawn_blocking(move || round.keep(clock::now())).await;
+        match kept.map_err(|error| error.to_string())? {
+            Ok(()) => {}
+            Err(error @ SpoolError::Release(_)) => tracing::warn!(%error, "acked segments stay for now"),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+fn serve_status<F: FileLayer>(
+    listener: TcpListener,
+    spool: &Spool<F>,
+    stats: Arc<Stats>,
+    config: &Config,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), String>> + Send + 'static {
+    let (spool, gateway) = (spool.clone(), config.gateway.id.clone());
+    let router = status::router(Arc::new(move || Figures {
+        connections: stats.connections.get(),
+        withheld: stats.withheld.get(),
+        redelivered: stats.redelivered.get(),
+        ..Figures::of(&spool, &gateway, clock::now())
+    }));
+    async move {
+        let serve = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+        serve.await.map_err(|error| error.to_string())
+    }
+}
+
+/// From the front to the back, each with its time.
+async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks) {
+    stops.mqtt.cancel();
+    let until_mqtt_ended = async {
+        while let Some(Ok((name, _))) = tasks.join_next().await {
+            if name == MQTT {
+                break;
+            }
+        }
+    };
+    if timeout(STOP[0], until_mqtt_ended).await.is_err() {
+        tracing::warn!("the MQTT listener did not end in time");
+    }
+    spool.journal().sync_soon();
+    let next = spool.journal().stats().next;
+    let synced = async {
+        while spool.journal().synced() < next {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    drop(timeout(STOP[1], synced).await);
+    let emptied = async {
+        while spool.backlog(clock::now()).0 > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if timeout(STOP[2], emptied).await.is_err() {
+        tracing::info!(readings = spool.backlog(clock::now()).0, "the backlog stays in the spool");
+    }
+}
+
+const MQTT: &str = "the MQTT listener";
+
+fn unexpected(done: Result<(&'static str, Result<(), String>), tokio::task::JoinError>) -> AppError {
+    match done {
+        Ok((name, Ok(()))) => AppError::Ended(name, "without a reason".into()),
+        Ok((name, Err(error))) => AppError::Ended(name, error),
+        Err(error) => AppError::Ended("a task", error.to_string()),
+    }
+}
+
+fn why(done: Result<Result<(), String>, oneshot::error::RecvError>) -> String {
+    match done {
+        Ok(Ok(())) => "without a reason".into(),
+        Ok(Err(error)) => error,
+        Err(_) => "it panicked".into(),
+    }
+}

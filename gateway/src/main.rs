@@ -1,0 +1,63 @@
+//! The gateway's program: arguments, configuration, logging, signals.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use pantau_gateway::cli::{Cli, Command, SpoolCommand};
+use pantau_gateway::config::{Config, DEFAULT_TOML};
+use pantau_gateway::{app, inspect, logging};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) fn main() -> ExitCode {
+    let file = match Cli::parse().command {
+        Command::Config => return print(DEFAULT_TOML),
+        Command::Run(ref file) | Command::Check(ref file) => file.config.clone(),
+        Command::Spool { command: SpoolCommand::Inspect(ref file) } => file.config.clone(),
+    };
+    let config = match Config::load(&file) {
+        Ok(config) => config,
+        Err(error) => return fail(2, &format!("{error}")),
+    };
+    let done = match Cli::parse().command {
+        Command::Check(_) => return print(&format!("{}: fine\n", file.display())),
+        Command::Spool { .. } => {
+            return inspect::report(&config).map_or_else(|e| fail(1, &e.to_string()), |t| print(&t));
+        }
+        Command::Run(_) | Command::Config => run(config),
+    };
+    done.map_or_else(|error| fail(1, &format!("{error:#}")), |()| ExitCode::SUCCESS)
+}
+
+fn run(config: Config) -> anyhow::Result<()> {
+    logging::init(config.log.level);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(cores.min(4)).max_blocking_threads(8).enable_all().build()?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let bound = app::bind(&config).await?;
+        let running = app::run(bound, config, stop.clone());
+        tokio::pin!(running);
+        tokio::select! {
+            ended = &mut running => return ended.context("the gateway stopped"),
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        stop.cancel();
+        running.await.context("while stopping")
+    })
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that closes early, such as `head`, is no failure.
+    drop(std::io::stdout().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
+}
+
+fn fail(code: u8, text: &str) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "pantau-gateway: {text}"));
+    ExitCode::from(code)
+}

@@ -1,0 +1,84 @@
+//! The figures as Prometheus metrics, taken at each scrape.
+
+use std::fmt;
+
+use pantau_journal::{FSYNC_BOUNDS, Histogram};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::Look;
+use crate::figures::Figures;
+
+pub(super) struct FiguresCollector(pub(super) Look);
+
+impl fmt::Debug for FiguresCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FiguresCollector")
+    }
+}
+
+impl Collector for FiguresCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let figures = (self.0)();
+        for (name, help, value) in counters(&figures) {
+            let metric = ConstCounter::new(value);
+            metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, value) in gauges(&figures) {
+            let metric = ConstGauge::new(value);
+            metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        fsync(&mut encoder, &figures.fsync)
+    }
+}
+
+fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result {
+    let bounds = FSYNC_BOUNDS.iter().copied().chain([f64::MAX]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(fsync.buckets).collect();
+    let help = "How long the syncs of the spool took";
+    let mut metric = encoder.encode_descriptor("fsync_seconds", help, None, MetricType::Histogram)?;
+    metric.encode_histogram::<NoLabelSet>(fsync.sum, fsync.count, &buckets, None)
+}
+
+/// Name without `_total`, help, value.
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 8] {
+    [
+        ("accepted", "Readings and refused payloads taken since the start", figures.accepted),
+        ("spooled", "Of these, synced to the disk", figures.spooled),
+        ("acked", "Positions that ingest acknowledged since the start", figures.acked),
+        ("quarantined", "Payloads that could not be read", figures.quarantined),
+        ("rejected", "Readings that ingest put into quarantine", figures.rejected),
+        ("lost", "Readings given up because the disk was damaged", figures.lost),
+        (
+            "withheld",
+            "Messages whose acknowledgement was withheld because the spool was full",
+            figures.withheld,
+        ),
+        (
+            "redelivered",
+            "Repeated deliveries that were acknowledged and not stored again",
+            figures.redelivered,
+        ),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
+fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 8] {
+    [
+        ("backlog_readings", "Synced and not acknowledged by ingest", figures.backlog_readings as f64),
+        ("backlog_bytes", "Bytes of the segments that hold the backlog", figures.backlog_bytes as f64),
+        ("backlog_seconds", "Age of the oldest reading in the backlog", figures.backlog_ms as f64 / 1_000.0),
+        ("connections", "Open MQTT connections", figures.connections as f64),
+        ("connected", "1 while the stream to ingest stands", f64::from(u8::from(figures.connected))),
+        ("spool_bytes", "Bytes of the spool on the disk", figures.spool_bytes as f64),
+        ("spool_max_bytes", "Bytes that the spool may take", figures.spool_max_bytes as f64),
+        (
+            "disk_free_bytes",
+            "Bytes free on the spool's disk",
+            figures.free_bytes.map_or(f64::NAN, |bytes| bytes as f64),
+        ),
+    ]
+}

@@ -1,0 +1,106 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use axum::body::{Body, HttpBody as _};
+use axum::http::Request;
+use pantau_journal::Histogram;
+use tonic::codegen::Service;
+
+use super::*;
+
+fn figures() -> Figures {
+    let mut fsync = Histogram::default();
+    (fsync.buckets[2], fsync.count, fsync.sum) = (4, 4, 0.006);
+    Figures {
+        gateway: "gw<1>".into(),
+        connected: true,
+        accepted: 1_234_567,
+        backlog_readings: 12,
+        backlog_ms: 3_500,
+        fsync,
+        ..Figures::default()
+    }
+}
+
+/// The answer to a GET; nothing in these handlers waits, so one poll is enough.
+fn get(figures: Figures, path: &str, language: &str) -> (StatusCode, String) {
+    let mut router = router(Arc::new(move || figures.clone()));
+    let request = Request::get(path).header(header::ACCEPT_LANGUAGE, language).body(Body::empty()).unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let answer = pin!(Service::call(&mut router, request)).poll(&mut context);
+    let Poll::Ready(Ok(response)) = answer else { panic!("the status port waits") };
+    let (parts, body) = response.into_parts();
+    let mut body = pin!(body);
+    let mut text = Vec::new();
+    while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut context) {
+        text.extend_from_slice(&frame.unwrap().into_data().unwrap());
+    }
+    (parts.status, String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_page_speaks_the_language_that_the_browser_asks_for() {
+    let (status, page) = get(figures(), "/", "en-GB,en;q=0.9");
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        page.contains("All is well.") && page.contains("1,234,567") && page.contains("lang=\"en\""),
+        "{page}"
+    );
+    let (_, page) = get(figures(), "/", "fr, id;q=0.8, en;q=0.7");
+    assert!(page.contains("Semua berjalan baik.") && page.contains("1.234.567"), "{page}");
+    let (_, page) = get(figures(), "/", "");
+    assert!(page.contains("lang=\"id\""));
+}
+
+#[test]
+fn the_page_has_no_script_and_escapes_names() {
+    let (_, page) = get(figures(), "/", "en");
+    assert!(page.contains("gw&lt;1&gt;") && !page.contains("<script") && !page.contains("gw<1>"));
+    assert!(page.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn the_page_says_what_is_wrong() {
+    let say = |change: fn(&mut Figures)| {
+        let mut figures = figures();
+        change(&mut figures);
+        get(figures, "/", "en").1
+    };
+    assert!(say(|figures| figures.connected = false).contains("Not connected to ingest"));
+    assert!(say(|figures| figures.full = true).contains("The spool is full"));
+    assert!(say(|figures| figures.poisoned = true).contains("The disk failed"));
+}
+
+#[test]
+fn the_metrics_name_every_figure() {
+    let (status, text) = get(figures(), "/metrics", "");
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        "pantau_gateway_accepted_total 1234567",
+        "pantau_gateway_spooled_total 0",
+        "pantau_gateway_acked_total 0",
+        "pantau_gateway_backlog_readings 12",
+        "pantau_gateway_backlog_bytes 0",
+        "pantau_gateway_backlog_seconds 3.5",
+        "pantau_gateway_quarantined_total 0",
+        "pantau_gateway_lost_total 0",
+        "pantau_gateway_withheld_total 0",
+        "pantau_gateway_redelivered_total 0",
+        "pantau_gateway_connections 0",
+        "pantau_gateway_fsync_seconds_count 4",
+        "pantau_gateway_fsync_seconds_bucket{le=\"0.002\"} 4",
+    ] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn health_follows_the_disk() {
+    assert_eq!(get(figures(), "/healthz", "").0, StatusCode::OK);
+    let poisoned = Figures { poisoned: true, ..figures() };
+    assert_eq!(get(poisoned, "/healthz", "").0, StatusCode::SERVICE_UNAVAILABLE);
+}
