@@ -102,6 +102,8 @@ export const en: Record<Key, string> = {
   'period.30d': '30 days',
   'period.all': 'All',
   'period.custom': 'From–to',
+  'period.earlier': 'Earlier period',
+  'period.later': 'Later period',
   'period.from': 'From',
   'period.to': 'To',
   'period.date': 'date',

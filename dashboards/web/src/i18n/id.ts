@@ -100,6 +100,8 @@ export const id = {
   'period.30d': '30 hari',
   'period.all': 'Semua',
   'period.custom': 'Dari–sampai',
+  'period.earlier': 'Kurun sebelumnya',
+  'period.later': 'Kurun berikutnya',
   'period.from': 'Dari',
   'period.to': 'Sampai',
   'period.date': 'tanggal',

@@ -16,10 +16,16 @@ export const SILENT_FLOOR_S = 900;
 /** Taken where the interval is not known yet. */
 export const UNKNOWN_INTERVAL_S = 300;
 
-/** Seconds between readings: as the server says, else on average; null while not known. */
-export function intervalOf(series: Series | undefined): number | null {
+/** The interval seen so far and one more distance: follows longer ones at once, shorter ones bit by bit. */
+export function observe(seenS: number | undefined, distanceS: number): number {
+  return seenS === undefined ? distanceS : Math.max(distanceS, 0.8 * seenS);
+}
+
+/** Seconds between readings: as the server says, else as seen live, else on average; null while not known. */
+export function intervalOf(series: Series | undefined, seenS?: number): number | null {
   if (series === undefined) return null;
   if (typeof series.interval_s === 'number') return series.interval_s;
+  if (seenS !== undefined) return seenS;
   if (series.first === null || series.last === null || series.points < 2) return null;
   return (Date.parse(series.last) - Date.parse(series.first)) / 1_000 / (series.points - 1);
 }

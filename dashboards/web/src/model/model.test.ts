@@ -1,8 +1,8 @@
 // Freshness, periods, addresses, and the list of stations.
 import { expect, test } from 'vitest';
 import type { Series, Station } from '../api/types';
-import { intervalOf, SILENT_FLOOR_S, STALE_FLOOR_S, stateByAge, worst } from './freshness';
-import { defaultPeriod, resolve } from './period';
+import { intervalOf, observe, SILENT_FLOOR_S, STALE_FLOOR_S, stateByAge, worst } from './freshness';
+import { defaultPeriod, resolve, shift } from './period';
 import { format, parse } from './route';
 import { group, join, type Filter } from './stations';
 
@@ -22,9 +22,16 @@ test('a fast series is given some seconds', () => {
 test('an interval that the server does not tell is taken from the number of readings', () => {
   const bare = { ...series('a/ph'), points: 11, first: '2026-01-01T00:00:00Z', last: '2026-01-01T00:10:00Z' };
   expect(intervalOf({ ...bare, interval_s: null })).toBe(60);
+  expect(intervalOf({ ...bare, interval_s: null }, 1)).toBe(1);
   expect(intervalOf({ ...bare, interval_s: 5 })).toBe(5);
   expect(intervalOf(series('a/ph'))).toBe(1);
   expect(intervalOf(undefined)).toBeNull();
+});
+
+test('an interval that is seen live follows longer distances at once and shorter ones slowly', () => {
+  expect(observe(undefined, 5)).toBe(5);
+  expect(observe(5, 60)).toBe(60);
+  expect(observe(60, 1)).toBe(48);
 });
 
 test('an unknown interval still ages', () => {
@@ -48,6 +55,12 @@ test('all data ends at the last reading, or now where they still come', () => {
   const all = { kind: 'preset', preset: 'all' } as const;
   expect(resolve(all, { first: 0, last: 10 * DAY }, 500 * DAY)).toEqual({ from: 0, to: 10 * DAY + 1, live: false });
   expect(resolve(all, { first: 0, last: 10 * DAY - 1_000 }, 10 * DAY)).toEqual({ from: 0, to: 10 * DAY, live: true });
+});
+
+test('a period moves by its own length and not beyond now', () => {
+  const range = { from: 2 * DAY, to: 3 * DAY, live: false };
+  expect(shift(range, -1, 100 * DAY)).toEqual({ kind: 'fixed', from: DAY, to: 2 * DAY });
+  expect(shift(range, 1, 3.5 * DAY)).toEqual({ kind: 'fixed', from: 2.5 * DAY, to: 3.5 * DAY });
 });
 
 test('a series that ended long ago is shown whole', () => {

@@ -38,6 +38,13 @@ export function resolve(period: Period, extent: Extent | null, now: number): Ran
   return { from: extent.first, to: live ? now : extent.last + 1, live };
 }
 
+/** The period of the same length before (-1) or after (1) this one; never beyond now. */
+export function shift(range: Range, direction: -1 | 1, now: number): Period {
+  const span = range.to - range.from;
+  const to = Math.min(range.to + direction * span, Math.max(now, range.to));
+  return { kind: 'fixed', from: to - span, to };
+}
+
 /** What is shown when nobody chose: the last day where there is one, else all that exists. */
 export function defaultPeriod(extent: Extent | null, now: number): Period {
   const old = extent !== null && now - extent.last > LENGTH['24h'];

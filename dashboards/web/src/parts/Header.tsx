@@ -35,7 +35,7 @@ export function Header() {
             key={code}
             type="button"
             lang={code}
-            aria-label={name}
+            title={name}
             aria-pressed={lang.value === code}
             onClick={() => speak(code)}
           >

@@ -2,7 +2,8 @@
 // Times are typed as text: a native time field would show AM and PM to some, whatever the language of the page.
 import { useSignal } from '@preact/signals';
 import { fromFields, toFields, ZONE_NAME } from '../format/time';
-import { PRESETS, type Range } from '../model/period';
+import { PRESETS, shift, type Range } from '../model/period';
+import { serverNow } from '../state/clock';
 import { t } from '../state/language';
 import { go, period } from '../state/navigation';
 
@@ -95,6 +96,25 @@ export function PeriodPicker({ range }: { range: Range }) {
         >
           {t('period.custom')}
         </button>
+        <span class="steps">
+          <button
+            type="button"
+            aria-label={t('period.earlier')}
+            title={t('period.earlier')}
+            onClick={() => go({ period: shift(range, -1, serverNow()) })}
+          >
+            <span aria-hidden="true">‹</span>
+          </button>
+          <button
+            type="button"
+            aria-label={t('period.later')}
+            title={t('period.later')}
+            disabled={range.live}
+            onClick={() => go({ period: shift(range, 1, serverNow()) })}
+          >
+            <span aria-hidden="true">›</span>
+          </button>
+        </span>
       </div>
       {open.value && (
         <Custom

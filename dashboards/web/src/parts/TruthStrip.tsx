@@ -60,12 +60,14 @@ function Cell({ label, value, level, title, name }: CellProps) {
 function Cells({ truth }: { truth: Truth }) {
   const { phase } = link.value;
   const known = truth.lagS !== null && phase !== 'lost';
+  // What is lost or rejected is counted by the city, whatever the gateways say.
+  const counted = truth.gateways > 0 && phase !== 'lost';
   const amount = (n: number): string => {
     if (n > 0) return count(n, lang.value);
-    return t(known ? 'truth.none' : 'truth.unknown');
+    return t(counted ? 'truth.none' : 'truth.unknown');
   };
-  const quiet: Level = known ? 'good' : 'unknown';
-  let behind: Level = quiet;
+  const quiet: Level = counted ? 'good' : 'unknown';
+  let behind: Level = known ? 'good' : 'unknown';
   if (known && (truth.lagS ?? 0) >= BEHIND_S) behind = (truth.lagS ?? 0) >= FAR_BEHIND_S ? 'bad' : 'warn';
   let page: [string, Level] = [t('truth.live'), 'good'];
   if (phase === 'connecting') page = [t('truth.connecting'), 'unknown'];

@@ -1,14 +1,13 @@
 // The readings of the chart that is shown: read for the chosen series and period, then kept up with live readings.
-import { effect, signal } from '@preact/signals';
+import { effect, signal, untracked } from '@preact/signals';
 import * as api from '../api/client';
 import { kindOf } from '../format/quantities';
 import { aggregates, append, chartData, type ChartData } from '../model/chartdata';
-import { intervalOf } from '../model/freshness';
 import { resolve, type Range } from '../model/period';
 import { chooseStep, RAW_MAX, type Step } from '../model/steps';
 import { now, serverNow } from './clock';
 import { extent, period, shownSeries } from './navigation';
-import { generation, link, onReadings, seriesByName } from './store';
+import { generation, intervalFor, link, onReadings, seriesByName } from './store';
 
 export type Chart =
   | { status: 'none' }
@@ -39,7 +38,7 @@ async function read(name: string, range: Range, step: Step, signal: AbortSignal)
 
 function load(name: string): () => void {
   const range = resolve(period.peek(), extent.peek(), serverNow());
-  const interval = intervalOf(seriesByName.peek().get(name));
+  const interval = untracked(() => intervalFor(name));
   const before = chart.peek();
   if (before.status !== 'ready' || before.series !== name) chart.value = { status: 'loading', series: name, range };
   const abort = new AbortController();

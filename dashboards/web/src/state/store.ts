@@ -6,7 +6,7 @@ import { batch, computed, signal, type Signal } from '@preact/signals';
 import * as api from '../api/client';
 import { watchLive } from '../api/live';
 import type { Gateway, Latest, Series, State, Station } from '../api/types';
-import { intervalOf, stateByAge, worse, type Shown } from '../model/freshness';
+import { intervalOf, observe, stateByAge, worse, type Shown } from '../model/freshness';
 import { begin, next, type Link, type LinkEvent } from '../model/link';
 import { join } from '../model/stations';
 import { truth } from '../model/truth';
@@ -16,6 +16,8 @@ const APPLY_MS = 250;
 const GATEWAYS_MS = 5_000;
 /** Live pushes may be lossy: everything is read again this often. */
 const REFRESH_MS = 60_000;
+/** Wait before everything is read again after it could not be, give or take a half. */
+const RETRY_MS = 3_000;
 
 export const stations = signal<Station[] | null>(null);
 export const series = signal<Series[]>([]);
@@ -44,9 +46,17 @@ export function stateOf(name: string): Shown {
   if (link.value.phase === 'lost') return 'unknown';
   const item = latestOf(name).value;
   if (item === null) return 'silent';
-  const interval = intervalOf(seriesByName.value.get(name));
+  const interval = intervalFor(name);
   const byAge = stateByAge((now.value - Date.parse(item.time)) / 1_000, interval);
   return worse<State>(item.state, byAge);
+}
+
+/** Distances between live readings, for series whose interval the server does not tell. */
+const seen = new Map<string, number>();
+
+/** Typical seconds between readings of a series; null while not known. */
+export function intervalFor(name: string): number | null {
+  return intervalOf(seriesByName.value.get(name), seen.get(name));
 }
 
 type Listener = (items: readonly Latest[]) => void;
@@ -61,7 +71,12 @@ export function onReadings(listener: Listener): () => void {
 function put(items: readonly Latest[]): void {
   for (const item of items) {
     const cell = latestOf(item.series);
-    if (cell.peek() === null || Date.parse(item.time) >= Date.parse(cell.peek()?.time ?? '')) cell.value = item;
+    const before = cell.peek();
+    const distance = before === null ? 0 : Date.parse(item.time) - Date.parse(before.time);
+    if (distance < 0) continue;
+    // A pause of hours says nothing about the interval.
+    if (distance > 0 && distance < 7_200_000) seen.set(item.series, observe(seen.get(item.series), distance / 1_000));
+    cell.value = item;
   }
 }
 
@@ -81,6 +96,7 @@ async function load(): Promise<void> {
     return;
   }
   loading = true;
+  let failed = false;
   try {
     const [newStations, newSeries, newLatest] = await Promise.all([api.stations(), api.series(), api.latest()]);
     batch(() => {
@@ -94,13 +110,13 @@ async function load(): Promise<void> {
     told('heard');
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
-    if (stations.peek() === null) setTimeout(() => void load(), 2_000);
+    failed = true;
   } finally {
     loading = false;
-    if (again) {
-      again = false;
-      void load();
-    }
+    const wanted = again;
+    again = false;
+    if (wanted) void load();
+    else if (failed) setTimeout(() => void load(), RETRY_MS * (0.5 + Math.random()));
   }
 }
 
