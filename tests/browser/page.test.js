@@ -255,6 +255,23 @@ test('everything can be done from the keyboard', async () => {
   assert.deepEqual(page.faults, []);
 });
 
+test('a phone shows the list or the chart, and keeps the place in the list', async () => {
+  const page = await browser.open(demo.url, { size: SIZES.phone });
+  await shown(page);
+  const tile = page.locator('.station').nth(5).locator('.tile').first();
+  await tile.scrollIntoViewIfNeeded();
+  const place = await page.evaluate(() => scrollY);
+  assert.ok(place > 0);
+  await tile.click();
+  await plotted(page);
+  assert.equal(await page.locator('#stations').isVisible(), false);
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  await page.getByRole('button', { name: 'Back to the list of stations' }).click();
+  await until('the same place', async () => Math.abs((await page.evaluate(() => scrollY)) - place) < 50, 5_000);
+  assert.equal(await page.locator('#chart').isVisible(), false);
+  assert.deepEqual(page.faults, []);
+});
+
 for (const [name, size] of Object.entries(SIZES)) {
   for (const lang of ['id', 'en']) {
     for (const theme of ['light', 'dark']) {

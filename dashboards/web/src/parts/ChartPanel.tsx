@@ -186,7 +186,7 @@ export function ChartPanel() {
   const range =
     current.status === 'none' ? resolve(period.value, extent.value, serverNow()) : current.range;
   return (
-    <section class="chart" id="chart" aria-label={t('app.chart')}>
+    <section class="chart" id="chart" tabIndex={-1} aria-label={t('app.chart')}>
       <button type="button" class="button back" onClick={() => go({ series: null, station: null })}>
         <span aria-hidden="true">←</span> {t('app.back')}
       </button>

@@ -10,11 +10,26 @@ export const route = signal<Route>(parse(location.search));
 
 if (route.peek().lang !== null) choose(route.peek().lang ?? 'id');
 
+/** Where a phone shows one view at a time: where the list was left. */
+const narrow = matchMedia('(max-width: 900px)');
+let listScroll = 0;
+
+function turnTo(view: 'list' | 'chart'): void {
+  if (!narrow.matches) return;
+  requestAnimationFrame(() => {
+    scrollTo(0, view === 'chart' ? 0 : listScroll);
+    document.getElementById(view === 'chart' ? 'chart' : 'stations')?.focus({ preventScroll: true });
+  });
+}
+
 export function go(change: Partial<Route>): void {
+  const before = route.peek().series;
   const target = { ...route.peek(), ...change };
   if (format(target) === format(route.peek())) return;
+  if (before === null) listScroll = scrollY;
   route.value = target;
   history.pushState(null, '', format(target) || location.pathname);
+  if ((before === null) !== (target.series === null)) turnTo(before === null ? 'chart' : 'list');
 }
 
 /** Changes the language; a link that names one then names the new one. */

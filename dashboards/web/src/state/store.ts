@@ -84,6 +84,8 @@ function told(event: LinkEvent): void {
   const before = link.peek();
   const after = next(before, event, serverNow());
   if (after !== before) link.value = after;
+  // A pause of an open stream is over: what came meanwhile may be gone.
+  if (event === 'heard' && before.phase === 'lost' && after.phase === 'live') void load();
 }
 
 let loading = false;
@@ -154,6 +156,13 @@ export function start(): void {
     tick();
     told('tick');
   }, 1_000);
+  document.addEventListener('visibilitychange', () => {
+    // Timers of a hidden page are slowed down: show the present at once.
+    if (document.hidden) return;
+    tick();
+    told('tick');
+    void load();
+  });
   watchLive({
     opened: () => {
       told('opened');
