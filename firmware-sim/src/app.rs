@@ -41,10 +41,18 @@ pub enum SimError {
     Json(#[from] serde_json::Error),
 }
 
+impl SimError {
+    /// Whether the command line is to blame.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Option(_) | Self::Load(LoadError::Option(_)))
+    }
+}
+
 /// Runs the command line to its end or to SIGINT or SIGTERM. Returns what is to be printed.
 ///
 /// # Errors
-/// Whatever ended the run; [`SimError::Option`] is the user's to mend.
+/// Whatever ended the run; what [`SimError::is_usage`] says is the user's to mend.
 pub fn run(cli: Cli) -> Result<String, SimError> {
     // One thread is enough for thousands of devices, and costs the other side of a benchmark least.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -177,6 +185,7 @@ fn summary<S>(ends: &[LineEnd<S>], devices: u64) -> Summary {
 /// A connection that is refused or breaks, acks that do not come.
 pub async fn load_mqtt(options: MqttLoad, stop: CancellationToken) -> Result<LoadReport, SimError> {
     let clock = Clock::start();
+    options.check()?;
     let mut connections = Vec::with_capacity(options.connections as usize);
     for number in 0..options.connections {
         connections.push(Connection::open(&options, number).await?);

@@ -52,6 +52,17 @@ pub struct MqttLoad {
 }
 
 impl MqttLoad {
+    /// A topic belongs to one connection, so that its times rise: every connection needs one.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        if self.topics >= self.connections {
+            return Ok(());
+        }
+        let Self { topics, connections, .. } = self;
+        Err(LoadError::Option(format!(
+            "--topics {topics}: at least one for each of {connections} connections"
+        )))
+    }
+
     /// The connection's share of all publishes.
     fn share(&self, connection: u32) -> u64 {
         if self.seconds.is_some() {
@@ -63,9 +74,8 @@ impl MqttLoad {
 
     /// The sender of a connection that begins at `start`.
     pub(crate) fn sender(&self, connection: u32, start: u64) -> Sender {
-        let templates = (0..self.topics.max(self.connections))
+        let templates = (0..self.topics)
             .filter(|topic| topic % self.connections == connection)
-            .map(|topic| topic % self.topics)
             .map(|topic| format!("pantau/load-{topic:04}"))
             .map(|topic| Template::new(&topic, self.qos == 1, self.payload_bytes as usize))
             .collect();
