@@ -2,9 +2,15 @@
 //! rumqttc as clients, and time by tokio's paused clock.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clients;
 mod deliveries;
+mod guards;
+mod outbound;
 mod registry;
 mod session;
 mod support;
+mod tcp;
+mod throughput;
+mod timing;
 mod topics;
 mod wire;
