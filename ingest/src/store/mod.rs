@@ -15,17 +15,18 @@
 //! HTTP, alarms ─────────────────────── StoreReader ──────────┴────────────────────────┘
 //! ```
 
-
 pub mod embedded;
+mod error;
 mod types;
 
 use std::ops::Range;
 
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
+pub use error::{ReadError, StoreError};
 pub use types::{
-    Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, Loss, NewSeries, Points, ReadError,
-    Refused, SeriesId, SeriesInfo, SeriesPage, StoreError,
+    Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, Loss, NewSeries, Points,
+    Refused, SeriesId, SeriesInfo, SeriesPage,
 };
 
 /// The writing half of a store. One thread owns it.

@@ -25,8 +25,10 @@ const VALUE_PCO: u8 = 16;
 const VALUE_PLAIN: u8 = 17;
 
 const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
-/// Beyond this an f64 no longer holds every integer.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Decimals are looked for below 2^51, where adding and taking away this number rounds to an integer (the function of
+/// the standard library is a call on baseline x86-64).
+const EXACT: f64 = 2_251_799_813_685_248.0;
+const ROUND: f64 = 6_755_399_441_055_744.0;
 /// Above it pco takes longer for nothing at our block sizes.
 const LEVEL: usize = 6;
 
@@ -148,7 +150,9 @@ fn grid(times: &[i64], residuals: &mut Vec<i64>) -> Option<(i64, i64)> {
 pub(crate) fn get_ints(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec<i64>, Malformed> {
     match encoding {
         INT_PCO => get_pco(bytes, count),
-        INT_PLAIN if bytes.len() == count * 8 => Ok(bytes::get_i64s(&mut Cursor::new(bytes), count)?.collect()),
+        INT_PLAIN if bytes.len() == count * 8 => {
+            Ok(bytes::get_i64s(&mut Cursor::new(bytes), count)?.collect())
+        }
         INT_GRID => {
             let mut cursor = Cursor::new(bytes);
             let (first, step) = (cursor.i64()?, cursor.i64()?);
@@ -189,7 +193,9 @@ pub(crate) fn get_values(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec
             Ok(get_pco::<i64>(bytes, count)?.into_iter().map(|scaled| scaled as f64 / power).collect())
         }
         VALUE_PCO => get_pco(bytes, count),
-        VALUE_PLAIN if bytes.len() == count * 8 => Ok(bytes::get_f64s(&mut Cursor::new(bytes), count)?.collect()),
+        VALUE_PLAIN if bytes.len() == count * 8 => {
+            Ok(bytes::get_f64s(&mut Cursor::new(bytes), count)?.collect())
+        }
         _ => Err(Malformed("a value column of unknown encoding")),
     }
 }
@@ -207,35 +213,44 @@ pub(crate) fn put_flags(out: &mut Vec<u8>, flags: &[u16]) -> u8 {
 pub(crate) fn get_flags(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec<u16>, Malformed> {
     match encoding {
         INT_PCO => get_pco(bytes, count),
-        INT_PLAIN if bytes.len() == count * 2 => Ok(bytes::get_u16s(&mut Cursor::new(bytes), count)?.collect()),
+        INT_PLAIN if bytes.len() == count * 2 => {
+            Ok(bytes::get_u16s(&mut Cursor::new(bytes), count)?.collect())
+        }
         _ => Err(Malformed("a flag column of unknown encoding")),
     }
 }
 
-/// The smallest power of ten that makes every value an integer that comes back bit for bit; `scaled` holds them then.
+/// A power of ten that makes every value an integer that comes back bit for bit; `scaled` holds them then.
 fn decimal_scale(values: &[f64], scaled: &mut Vec<i64>) -> Option<u8> {
     let mut scale = 0;
-    for &value in values {
+    // One that fits the first few mostly fits all.
+    for &value in values.iter().take(16) {
         while exact(value, POWERS[usize::from(scale)]).is_none() {
-            scale += 1;
-            if scale > MAX_SCALE {
-                return None;
-            }
+            scale = Some(scale + 1).filter(|scale| *scale <= MAX_SCALE)?;
         }
     }
-    let power = POWERS[usize::from(scale)];
-    scaled.clear();
-    scaled.reserve(values.len());
-    for &value in values {
-        scaled.push(exact(value, power)?);
+    while !scale_all(values, POWERS[usize::from(scale)], scaled) {
+        scale = Some(scale + 1).filter(|scale| *scale <= MAX_SCALE)?;
     }
     Some(scale)
 }
 
+fn scale_all(values: &[f64], power: f64, scaled: &mut Vec<i64>) -> bool {
+    scaled.clear();
+    scaled.reserve(values.len());
+    for &value in values {
+        match exact(value, power) {
+            Some(integer) => scaled.push(integer),
+            None => return false,
+        }
+    }
+    true
+}
+
 #[inline]
 fn exact(value: f64, power: f64) -> Option<i64> {
-    let scaled = (value * power).round_ties_even();
-    if scaled.abs() < EXACT && (scaled as i64 as f64 / power).to_bits() == value.to_bits() {
+    let scaled = (value * power + ROUND) - ROUND;
+    if scaled.abs() < EXACT && (scaled / power).to_bits() == value.to_bits() {
         Some(scaled as i64)
     } else {
         None

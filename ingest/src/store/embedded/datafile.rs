@@ -59,13 +59,12 @@ impl DataFile {
         let file = files.open(path)?;
         let bytes = files.file_len(&file)?;
         match Self::read_index(files, &file, bytes) {
-            Ok((month, seq, index)) => {
-                Ok((Self { seq, month, bytes, path: path.to_owned(), index }, None))
-            }
+            Ok((month, seq, index)) => Ok((Self { seq, month, bytes, path: path.to_owned(), index }, None)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let (month, seq, index, lost) = Self::walk(&fs::read_all(files, path)?)?;
                 let found = index.entries().len();
-                let detail = format!("{error}; {found} sound blocks found by walking the file, {lost} bytes given up");
+                let detail =
+                    format!("{error}; {found} sound blocks found by walking the file, {lost} bytes given up");
                 Ok((Self { seq, month, bytes, path: path.to_owned(), index }, Some(Mended { detail })))
             }
             Err(error) => Err(error),
@@ -119,7 +118,12 @@ impl DataFile {
     }
 
     /// Reads and decodes a block, and checks that it is the one that the index speaks of.
-    pub(crate) fn read_block<F: FileLayer>(&self, files: &F, file: &F::File, entry: &Entry) -> io::Result<Vec<Point>> {
+    pub(crate) fn read_block<F: FileLayer>(
+        &self,
+        files: &F,
+        file: &F::File,
+        entry: &Entry,
+    ) -> io::Result<Vec<Point>> {
         let mut bytes = vec![0; entry.len as usize];
         let read = files.read_at(file, &mut bytes, entry.offset)?;
         if read != bytes.len() {

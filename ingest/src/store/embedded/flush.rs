@@ -58,8 +58,8 @@ impl<F: FileLayer> Flusher<F> {
     pub fn run(mut self) -> Result<(), FlushError> {
         loop {
             let shared = self.shared.clone();
-            let (mut state, timed_out) =
-                shared.wait_while(shared.lock(), self.flush_after, |state| state.frozen.is_none() && !state.closed);
+            let (mut state, timed_out) = shared
+                .wait_while(shared.lock(), self.flush_after, |state| state.frozen.is_none() && !state.closed);
             if state.frozen.is_none() && (timed_out || state.closed) && state.is_dirty() {
                 state.freeze();
             }
@@ -119,7 +119,11 @@ impl<F: FileLayer> Flusher<F> {
         }
     }
 
-    fn flush(&mut self, frozen: &Frozen, existing: &[Arc<DataFile>]) -> io::Result<(Vec<DataFile>, Manifest)> {
+    fn flush(
+        &mut self,
+        frozen: &Frozen,
+        existing: &[Arc<DataFile>],
+    ) -> io::Result<(Vec<DataFile>, Manifest)> {
         let mut manifest = self.manifest.clone();
         let mut output = Output {
             files: &self.files,
@@ -155,7 +159,11 @@ impl<F: FileLayer> Flusher<F> {
         manifest.counters.duplicates += output.tally.duplicates;
         manifest.counters.replaced += output.tally.replaced;
         manifest.gateways = frozen.gateways.clone();
-        manifest.files.extend(fresh.iter().map(|file| FileRef { seq: file.seq, month: file.month, bytes: file.bytes }));
+        manifest.files.extend(fresh.iter().map(|file| FileRef {
+            seq: file.seq,
+            month: file.month,
+            bytes: file.bytes,
+        }));
         manifest.store(&self.files, &self.dir)?;
         self.names.bytes = names_bytes;
         self.names.series = frozen.series;
@@ -175,7 +183,9 @@ impl<F: FileLayer> Flusher<F> {
         let indexed = self.shared.lock().indexed;
         match self.journal.release(Position(covered.min(indexed))) {
             Ok(_) | Err(ReleaseError::Closed) => {}
-            Err(error) => tracing::warn!(%error, "cannot free journal segments; trying again after the next flush"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot free journal segments; trying again after the next flush")
+            }
         }
     }
 }
@@ -229,7 +239,9 @@ impl<F: FileLayer> Output<'_, F> {
     /// Compares with what files hold, newest file first, and drops what is there with the same value.
     fn drop_known(&mut self, series: u32, points: &mut Vec<Point>) -> io::Result<()> {
         let mut met: Vec<Option<Met>> = vec![None; points.len()];
-        let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else {
+            return Ok(());
+        };
         for file in self.existing.iter().rev() {
             let mut opened = None;
             for entry in file.index.overlapping(series, first.time, last.time) {

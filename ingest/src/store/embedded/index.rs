@@ -39,9 +39,9 @@ impl Index {
 
     /// The blocks of a series that touch the inclusive period `first..=last`, in the order of time.
     pub(crate) fn overlapping(&self, series: u32, first: i64, last: i64) -> &[Entry] {
-        let start = self.entries.partition_point(|entry| {
-            (entry.summary.series, entry.summary.last) < (series, first)
-        });
+        let start = self
+            .entries
+            .partition_point(|entry| (entry.summary.series, entry.summary.last) < (series, first));
         let rest = &self.entries[start..];
         let len = rest.partition_point(|entry| (entry.summary.series, entry.summary.first) <= (series, last));
         &rest[..len]
@@ -92,7 +92,8 @@ impl Index {
             let encoding = cursor.u8()?;
             codec::get_values(encoding, cursor.blob()?, blocks)
         };
-        let (mins, maxs, sums, first_values, last_values) = (values()?, values()?, values()?, values()?, values()?);
+        let (mins, maxs, sums, first_values, last_values) =
+            (values()?, values()?, values()?, values()?, values()?);
         let mut ints = || {
             let encoding = cursor.u8()?;
             codec::get_ints(encoding, cursor.blob()?, blocks)
@@ -101,7 +102,9 @@ impl Index {
         let mut offset = start;
         let mut entries = Vec::with_capacity(blocks);
         for at in 0..blocks {
-            let narrow = |number: i64| u32::try_from(number).map_err(|_| Malformed("a number in the index is too large"));
+            let narrow = |number: i64| {
+                u32::try_from(number).map_err(|_| Malformed("a number in the index is too large"))
+            };
             let summary = Summary {
                 series: narrow(series[at])?,
                 count: narrow(counts[at])?,

@@ -89,7 +89,9 @@ impl Manifest {
             bytes::put_len(&mut out, epochs.len());
             for (epoch, state) in epochs {
                 out.extend_from_slice(&epoch.to_le_bytes());
-                out.extend_from_slice(&state.reported_next.map_or(0, |next| next.saturating_add(1)).to_le_bytes());
+                out.extend_from_slice(
+                    &state.reported_next.map_or(0, |next| next.saturating_add(1)).to_le_bytes(),
+                );
                 out.extend_from_slice(&state.last_received_ms.to_le_bytes());
                 bytes::put_len(&mut out, state.ranges.len_ranges());
                 for (start, end) in state.ranges.iter() {

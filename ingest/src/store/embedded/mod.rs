@@ -24,6 +24,7 @@
 
 mod block;
 mod bytes;
+mod catalog;
 mod codec;
 mod datafile;
 mod flush;
@@ -37,6 +38,8 @@ mod point;
 mod query;
 mod reader;
 mod record;
+mod recover;
+mod slot;
 mod state;
 mod table;
 #[cfg(test)]
@@ -67,7 +70,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults for a folder: 128 MiB of tables, flush after an hour, segments of 64 MiB, 4 GiB of journal.
+    /// The defaults for a folder: 128 MiB of tables, flush after an hour, segments of 32 MiB
+    /// (about four of them are kept preallocated), 2 GiB of journal at most.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -76,10 +80,10 @@ impl Config {
             flush_after: Duration::from_secs(3_600),
             max_wait: Duration::from_secs(5),
             journal: pantau_journal::Config {
-                segment_bytes: 64 << 20,
-                max_bytes: 4 << 30,
-                pending_bytes: 64 << 20,
-                commit_bytes: 64 << 20,
+                segment_bytes: 32 << 20,
+                max_bytes: 2 << 30,
+                pending_bytes: 32 << 20,
+                commit_bytes: 32 << 20,
                 ..pantau_journal::Config::default()
             },
         }

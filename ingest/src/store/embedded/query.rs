@@ -69,17 +69,21 @@ impl Gather {
     pub(crate) fn new(time: Range<i64>, step: i64, limit: usize) -> Option<Self> {
         let span = i128::from(time.end) - i128::from(time.start);
         let buckets = usize::try_from((span.max(0) + i128::from(step) - 1) / i128::from(step)).ok()?;
-        let empty = Bucket { count: 0, sum: 0.0, min: f64::NAN, max: f64::NAN, first: f64::NAN, last: f64::NAN };
+        let empty =
+            Bucket { count: 0, sum: 0.0, min: f64::NAN, max: f64::NAN, first: f64::NAN, last: f64::NAN };
         (buckets <= limit).then(|| Self { time, step, buckets: vec![empty; buckets], damaged: 0 })
     }
 
     fn number(&self, time: i64) -> usize {
-        usize::try_from((i128::from(time) - i128::from(self.time.start)) / i128::from(self.step)).unwrap_or(usize::MAX)
+        usize::try_from((i128::from(time) - i128::from(self.time.start)) / i128::from(self.step))
+            .unwrap_or(usize::MAX)
     }
 
     /// Whether all of a block falls into one bucket, so that its summary is enough.
     pub(crate) fn takes_whole(&self, block: &Summary) -> bool {
-        block.first >= self.time.start && block.last < self.time.end && self.number(block.first) == self.number(block.last)
+        block.first >= self.time.start
+            && block.last < self.time.end
+            && self.number(block.first) == self.number(block.last)
     }
 
     /// Adds a block for which [`Self::takes_whole`] holds.
@@ -105,7 +109,8 @@ impl Gather {
         let mut rest = points.get(start..end).unwrap_or(&[]);
         while let Some(first) = rest.first() {
             let number = self.number(first.time);
-            let border = (i128::from(self.time.start) + (number as i128 + 1) * i128::from(self.step)).min(i128::from(i64::MAX));
+            let border = (i128::from(self.time.start) + (number as i128 + 1) * i128::from(self.step))
+                .min(i128::from(i64::MAX));
             let (now, later) = rest.split_at(rest.partition_point(|point| i128::from(point.time) < border));
             rest = later;
             if let (Some(part), Some(bucket)) = (Summary::of(0, now), self.buckets.get_mut(number)) {
@@ -126,7 +131,9 @@ impl Gather {
     pub(crate) fn finish(self, aggs: &[Agg]) -> Buckets {
         let column = |agg: &Agg| self.buckets.iter().map(|bucket| bucket.value(*agg)).collect();
         Buckets {
-            starts: (0..self.buckets.len() as i64).map(|number| self.time.start + number * self.step).collect(),
+            starts: (0..self.buckets.len() as i64)
+                .map(|number| self.time.start + number * self.step)
+                .collect(),
             counts: self.buckets.iter().map(|bucket| bucket.count).collect(),
             columns: aggs.iter().map(column).collect(),
             damaged: self.damaged,

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use pantau_journal::{FileLayer, Journal};
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
+use super::Stats;
 use super::datafile::DataFile;
 use super::index::Entry;
 use super::point::{Point, Tally, merge, settle};
 use super::query::{Gather, Piece, clusters};
 use super::state::Shared;
-use super::Stats;
 use crate::store::StoreReader;
+use crate::store::error::ReadError;
 use crate::store::types::{
-    Agg, Buckets, Counters, EpochState, GatewayState, LatestPoint, NewSeries, Points, ReadError, SeriesId, SeriesInfo,
+    Agg, Buckets, Counters, EpochState, GatewayState, LatestPoint, NewSeries, Points, SeriesId, SeriesInfo,
     SeriesPage,
 };
 
@@ -50,7 +51,8 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
 
     fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage {
         let catalog = self.shared.catalog();
-        let mut found: Vec<NewSeries> = catalog.listed(prefix, after).take(limit.saturating_add(1)).cloned().collect();
+        let mut found: Vec<NewSeries> =
+            catalog.listed(prefix, after).take(limit.saturating_add(1)).cloned().collect();
         drop(catalog);
         let more = found.len() > limit;
         found.truncate(limit);
@@ -78,7 +80,9 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         for cluster in clusters(self.pieces(series, &time)?) {
             // What a cluster holds at least, once its pieces are laid onto each other, is its largest piece.
             let whole = |piece: &Piece<Place>| match &piece.place {
-                Place::Block(_, entry) if piece.first >= time.start && piece.last < time.end => entry.summary.count as usize,
+                Place::Block(_, entry) if piece.first >= time.start && piece.last < time.end => {
+                    entry.summary.count as usize
+                }
                 Place::Memory(points) => points.len(),
                 Place::Block(..) => 0,
             };
@@ -115,7 +119,8 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         if step_ms < 1 {
             return Err(ReadError::BadStep);
         }
-        let mut gather = Gather::new(time.clone(), step_ms, limit).ok_or(ReadError::TooManyBuckets { limit })?;
+        let mut gather =
+            Gather::new(time.clone(), step_ms, limit).ok_or(ReadError::TooManyBuckets { limit })?;
         for cluster in clusters(self.pieces(series, &time)?) {
             match cluster.as_slice() {
                 [Piece { place: Place::Block(_, entry), .. }] if gather.takes_whole(&entry.summary) => {
@@ -141,7 +146,10 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         let listed = |epochs: std::collections::BTreeMap<u64, EpochState>| {
             epochs.into_iter().map(|(epoch, state)| (Epoch(epoch), state)).collect()
         };
-        gateways.into_iter().map(|(gateway, epochs)| GatewayState { gateway, epochs: listed(epochs) }).collect()
+        gateways
+            .into_iter()
+            .map(|(gateway, epochs)| GatewayState { gateway, epochs: listed(epochs) })
+            .collect()
     }
 
     fn counters(&self) -> Counters {
@@ -207,7 +215,8 @@ impl<F: FileLayer> EmbeddedReader<F> {
                 pieces.push(Piece { first: entry.summary.first, last: entry.summary.last, place });
             }
         }
-        let frozen = frozen.as_ref().and_then(|frozen| frozen.table.find(series.0)).map(|column| column.copy(time));
+        let frozen =
+            frozen.as_ref().and_then(|frozen| frozen.table.find(series.0)).map(|column| column.copy(time));
         for mut points in frozen.into_iter().chain([active]) {
             settle(&mut points, &mut Tally::default());
             if let (Some(first), Some(last)) = (points.first(), points.last()) {
@@ -237,7 +246,12 @@ impl<F: FileLayer> EmbeddedReader<F> {
         merge(parts)
     }
 
-    fn read_block(&self, file: &DataFile, entry: &Entry, handle: &mut Option<(u64, F::File)>) -> io::Result<Vec<Point>> {
+    fn read_block(
+        &self,
+        file: &DataFile,
+        entry: &Entry,
+        handle: &mut Option<(u64, F::File)>,
+    ) -> io::Result<Vec<Point>> {
         let open = match handle {
             Some((seq, open)) if *seq == file.seq => open,
             other => &mut other.insert((file.seq, file.handle(&self.files)?)).1,

@@ -11,137 +11,13 @@ use std::time::Duration;
 
 use pantau_proto::{Epoch, Flags, GatewayId, RangeSet};
 
-use super::block::Summary;
+use super::catalog::Catalog;
 use super::datafile::DataFile;
 use super::manifest::Gateways;
-use super::point::{Met, Point, meet};
+use super::point::Point;
+use super::slot::Slot;
 use super::table::{NO_COLUMN, Table};
-use crate::store::types::{Commit, Counters, LatestPoint, NewSeries, SeriesId};
-
-/// Names and owners of the series.
-#[derive(Debug, Default)]
-pub(crate) struct Catalog {
-    entries: Vec<Option<NewSeries>>,
-    by_name: BTreeMap<Arc<str>, SeriesId>,
-}
-
-impl Catalog {
-    pub(crate) fn insert(&mut self, series: NewSeries) {
-        let at = series.id.index();
-        if self.entries.len() <= at {
-            self.entries.resize(at + 1, None);
-        }
-        self.by_name.insert(series.name.clone(), series.id);
-        self.entries[at] = Some(series);
-    }
-
-    pub(crate) fn get(&self, series: SeriesId) -> Option<&NewSeries> {
-        self.entries.get(series.index())?.as_ref()
-    }
-
-    pub(crate) fn find(&self, name: &str) -> Option<SeriesId> {
-        self.by_name.get(name).copied()
-    }
-
-    /// In the order of names, after `after`, as long as they start with `prefix`.
-    pub(crate) fn listed<'a>(&'a self, prefix: &'a str, after: Option<&'a str>) -> impl Iterator<Item = &'a NewSeries> {
-        use std::ops::Bound;
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        self.by_name
-            .range::<str, _>((from, Bound::Unbounded))
-            .take_while(move |(name, _)| name.starts_with(prefix))
-            .filter_map(|(_, id)| self.get(*id))
-    }
-
-    /// The names with numbers in `from..to`.
-    pub(crate) fn slice(&self, from: u32, to: u32) -> Vec<NewSeries> {
-        (from..to).filter_map(|id| self.get(SeriesId(id)).cloned()).collect()
-    }
-}
-
-/// What every reading of a series touches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    latest: Point,
-    received: i64,
-    first: i64,
-    points: u64,
-    interval: u32,
-    column: u32,
-}
-
-impl Slot {
-    const EMPTY: Self = Self {
-        latest: Point { time: i64::MIN, value: 0.0, flags: 0 },
-        received: 0,
-        first: i64::MAX,
-        points: 0,
-        interval: 0,
-        column: NO_COLUMN,
-    };
-
-    #[inline]
-    fn note(&mut self, point: Point, received: i64) {
-        self.first = self.first.min(point.time);
-        if point.time > self.latest.time {
-            if self.points > 0 {
-                self.learn_interval(point.time - self.latest.time);
-            }
-            self.latest = point;
-            self.received = received;
-        } else if point.time == self.latest.time && meet(self.latest.value, point.value) == Met::Replaced {
-            self.latest = point;
-            self.received = received;
-        }
-        self.points += 1;
-    }
-
-    /// A moving estimate of the usual distance between readings: an eighth of the way each time, gaps cut down.
-    fn learn_interval(&mut self, distance: i64) {
-        let distance = u32::try_from(distance).unwrap_or(u32::MAX);
-        self.interval = if self.interval == 0 {
-            distance
-        } else {
-            let distance = distance.min(self.interval.saturating_mul(4));
-            let change = (i64::from(distance) - i64::from(self.interval)) / 8;
-            u32::try_from(i64::from(self.interval) + change).unwrap_or(u32::MAX)
-        };
-    }
-
-    /// Takes in a block of a file; files come from old to new.
-    pub(crate) fn note_block(&mut self, block: &Summary) {
-        self.first = self.first.min(block.first);
-        self.points += u64::from(block.count);
-        if block.last >= self.latest.time {
-            self.latest = Point { time: block.last, value: block.last_value, flags: block.last_flags };
-            self.received = block.last;
-            if block.count > 1 {
-                let mean = (block.last - block.first) / (i64::from(block.count) - 1);
-                self.interval = u32::try_from(mean).unwrap_or(u32::MAX);
-            }
-        }
-    }
-
-    pub(crate) fn latest(&self, series: SeriesId) -> Option<LatestPoint> {
-        (self.points > 0).then_some(LatestPoint {
-            series,
-            time: self.latest.time,
-            value: self.latest.value,
-            flags: self.latest.flags,
-            received_ms: self.received,
-            interval_ms: (self.interval > 0).then_some(self.interval),
-        })
-    }
-
-    /// First time, last time and number of readings.
-    pub(crate) fn extent(&self) -> (Option<i64>, Option<i64>, u64) {
-        let some = |time| (self.points > 0).then_some(time);
-        (some(self.first), some(self.latest.time), self.points)
-    }
-}
+use crate::store::types::{Commit, Counters, SeriesId};
 
 /// A table that no longer changes, with what belongs to it.
 #[derive(Debug)]
@@ -195,7 +71,8 @@ impl State {
                 self.push(*series, Point { time, value, flags: 0 }, commit.received_ms);
             }
         } else {
-            for ((series, &flags), (&time, &value)) in readings.series.iter().zip(&readings.flags).zip(points) {
+            for ((series, &flags), (&time, &value)) in readings.series.iter().zip(&readings.flags).zip(points)
+            {
                 self.counters.late += u64::from(Flags(flags).contains(Flags::LATE));
                 self.push(*series, Point { time, value, flags }, commit.received_ms);
             }

@@ -10,7 +10,8 @@ use pantau_proto::{Epoch, GatewayId, RangeSet};
 use super::record;
 use super::state::Shared;
 use crate::store::Store;
-use crate::store::types::{Commit, SeriesId, StoreError};
+use crate::store::error::StoreError;
+use crate::store::types::{Commit, SeriesId};
 
 /// Times that the store takes, milliseconds: the years 1 to 9999.
 pub const TIME_BOUNDS: std::ops::RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
@@ -83,7 +84,8 @@ impl<F: FileLayer> EmbeddedStore<F> {
     /// [`StoreError::Busy`] when that takes longer than `max_wait`.
     pub fn freeze(&mut self) -> Result<(), StoreError> {
         let state = self.shared.lock();
-        let (mut state, timed_out) = self.shared.wait_while(state, self.max_wait, |state| state.frozen.is_some());
+        let (mut state, timed_out) =
+            self.shared.wait_while(state, self.max_wait, |state| state.frozen.is_some());
         if timed_out {
             return Err(StoreError::Busy);
         }
@@ -112,10 +114,16 @@ impl<F: FileLayer> EmbeddedStore<F> {
         for commit in commits {
             for series in &commit.new_series {
                 if series.id.index() != known {
-                    return Err(invalid(format!("series {} has number {}, expected {known}", series.name, series.id.0)));
+                    return Err(invalid(format!(
+                        "series {} has number {}, expected {known}",
+                        series.name, series.id.0
+                    )));
                 }
                 if series.name.is_empty() || series.name.len() > 1_024 {
-                    return Err(invalid(format!("the name of series {} is empty or longer than 1,024 bytes", series.id.0)));
+                    return Err(invalid(format!(
+                        "the name of series {} is empty or longer than 1,024 bytes",
+                        series.id.0
+                    )));
                 }
                 known += 1;
             }
@@ -131,8 +139,14 @@ impl<F: FileLayer> EmbeddedStore<F> {
             if readings.times.iter().any(|time| !TIME_BOUNDS.contains(time)) {
                 return Err(invalid("a reading's time is outside of the years 1 to 9999".to_owned()));
             }
-            if commit.refused.iter().any(|refused| refused.source.len().max(refused.topic.len()) > usize::from(u16::MAX)) {
-                return Err(invalid("a refused payload's source or topic is longer than 65,535 bytes".to_owned()));
+            if commit
+                .refused
+                .iter()
+                .any(|refused| refused.source.len().max(refused.topic.len()) > usize::from(u16::MAX))
+            {
+                return Err(invalid(
+                    "a refused payload's source or topic is longer than 65,535 bytes".to_owned(),
+                ));
             }
         }
         Ok(())
@@ -181,7 +195,9 @@ impl<F: FileLayer> EmbeddedStore<F> {
                 Err(AppendError::Full) => return Err(self.full()),
                 Err(AppendError::TooLarge) if taken > 0 => break,
                 Err(AppendError::TooLarge) => return Err(StoreError::TooLarge { bytes: self.buffer.len() }),
-                Err(AppendError::Poisoned) => return Err(StoreError::Failed("the journal is poisoned".to_owned())),
+                Err(AppendError::Poisoned) => {
+                    return Err(StoreError::Failed("the journal is poisoned".to_owned()));
+                }
                 Err(AppendError::Closed) => return Err(StoreError::Closed),
             }
             taken += 1;

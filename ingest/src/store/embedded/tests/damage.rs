@@ -26,7 +26,11 @@ fn sample(files: &SimFiles) -> (Vec<u8>, Contents) {
     let mut contents = Contents::new();
     for series in 0..3_u32 {
         let points: Vec<Point> = (0..40_i64)
-            .map(|at| Point { time: at * 1_000 + i64::from(series), value: (at * 7 % 13) as f64 / 10.0, flags: u16::from(at == 9) })
+            .map(|at| Point {
+                time: at * 1_000 + i64::from(series),
+                value: (at * 7 % 13) as f64 / 10.0,
+                flags: u16::from(at == 9),
+            })
             .collect();
         writer.add(series, &points, &mut Scratch::default()).unwrap();
         contents.insert(series, points.iter().map(|point| (point.time, point.value.to_bits())).collect());
@@ -188,7 +192,11 @@ fn a_journal_that_was_replaced_is_told_and_later_commits_are_kept() {
         files.remove(&journal.join(entry.name)).unwrap();
     }
     let mut rig = Rig::open(files);
-    assert!(rig.recovery.damage.iter().any(|damage| damage.contains("restored")), "{:?}", rig.recovery.damage);
+    assert!(
+        rig.recovery.damage.iter().any(|damage| damage.contains("restored")),
+        "{:?}",
+        rig.recovery.damage
+    );
     assert_eq!(rig.reader.ranges(&gateway(), Epoch(1)).iter().collect::<Vec<_>>(), [(0, 4)]);
     rig.append(commit(4, &[(0, 4, 4.0)]));
     let rig = rig.crash(PowerCut::LoseAll);

@@ -3,10 +3,10 @@
 use pantau_journal::sim::PowerCut;
 use pantau_proto::{Epoch, Flags};
 
-use super::super::{open, Opened};
+use super::super::{Opened, open};
 use super::support::{ALL, Rig, commit, config, files, gateway, new_series};
-use crate::store::types::{Agg, Loss, ReadError, Refused, SeriesId, StoreError};
-use crate::store::{Store, StoreReader};
+use crate::store::types::{Agg, Loss, Refused, SeriesId};
+use crate::store::{ReadError, Store, StoreError, StoreReader};
 
 const FEBRUARY_END: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z
 
@@ -36,7 +36,8 @@ fn a_commit_survives_a_power_cut_as_a_whole() {
     let files = rig.files.crash(PowerCut::LoseAll);
     let mut seen = Vec::new();
     let Opened { reader, recovery, .. } =
-        open(files, config(), &mut |replayed| seen.push((replayed.position, replayed.commit.clone()))).unwrap();
+        open(files, config(), &mut |replayed| seen.push((replayed.position, replayed.commit.clone())))
+            .unwrap();
     assert_eq!(recovery.damage, Vec::<String>::new());
     assert_eq!(seen.last().unwrap().1, with_all);
     assert_eq!(reader.ranges(&gateway(), Epoch(1)).iter().collect::<Vec<_>>(), [(0, 7)]);
@@ -50,7 +51,8 @@ fn a_commit_survives_a_power_cut_as_a_whole() {
 #[test]
 fn a_flush_changes_nothing_that_a_reader_sees() {
     let mut rig = Rig::fresh(3);
-    let readings: Vec<(u32, i64, f64)> = (0..9_000).map(|at| ((at % 3) as u32, at * 10, at as f64 / 10.0)).collect();
+    let readings: Vec<(u32, i64, f64)> =
+        (0..9_000).map(|at| ((at % 3) as u32, at * 10, at as f64 / 10.0)).collect();
     for part in readings.chunks(1_000) {
         rig.append(commit(0, part));
     }
@@ -65,7 +67,10 @@ fn a_flush_changes_nothing_that_a_reader_sees() {
     assert_eq!((0..3).map(|series| rig.all(series)).collect::<Vec<_>>(), before);
     assert_eq!(rig.recovery.replayed_readings, 0);
     let again = rig.reader.latest(&[SeriesId(0)])[0].unwrap();
-    assert_eq!((again.time, again.value, again.interval_ms), (latest[0].unwrap().time, latest[0].unwrap().value, Some(30)));
+    assert_eq!(
+        (again.time, again.value, again.interval_ms),
+        (latest[0].unwrap().time, latest[0].unwrap().value, Some(30))
+    );
 }
 
 #[test]
@@ -100,7 +105,10 @@ fn late_readings_across_the_end_of_a_month_go_to_the_files_of_their_months() {
     let around = |offset: i64| FEBRUARY_END + offset;
     rig.append(commit(0, &[(0, around(1), 1.0), (0, around(3), 3.0)]));
     rig.flush();
-    rig.append(commit(2, &[(0, around(-2), -2.0), (0, around(-1), -1.0), (0, around(0), 0.0), (0, around(2), 2.0)]));
+    rig.append(commit(
+        2,
+        &[(0, around(-2), -2.0), (0, around(-1), -1.0), (0, around(0), 0.0), (0, around(2), 2.0)],
+    ));
     rig.flush();
     assert_eq!(rig.reader.stats().files, 3);
     let expected: Vec<(i64, f64)> = (-2..=3).map(|at| (around(at), at as f64)).collect();
@@ -210,7 +218,9 @@ fn aggregates_equal_brute_force_over_any_mixture_of_pieces() {
     }
     let all = rig.all(0);
     let aggs = [Agg::Mean, Agg::Min, Agg::Max, Agg::Sum, Agg::Count, Agg::First, Agg::Last];
-    for (time, step) in [(0..300_000, 1_000), (0..300_000, 100_000), (-5..250_001, 33_333), (500..25_000, 300_000), (0..1, 1)] {
+    for (time, step) in
+        [(0..300_000, 1_000), (0..300_000, 100_000), (-5..250_001, 33_333), (500..25_000, 300_000), (0..1, 1)]
+    {
         let found = rig.reader.aggregate(SeriesId(0), time.clone(), step, &aggs, 10_000).unwrap();
         for (at, start) in found.starts.iter().enumerate() {
             let within: Vec<f64> = all
@@ -250,7 +260,10 @@ fn questions_that_are_too_large_get_a_named_error() {
     assert_eq!(rig.reader.range(one, ALL, 2), Err(ReadError::TooManyPoints { limit: 2 }));
     assert_eq!(rig.reader.range(one, 2..9, 2).unwrap().times, [2, 3]);
     assert_eq!(rig.reader.range(SeriesId(9), ALL, 2), Err(ReadError::UnknownSeries(SeriesId(9))));
-    assert_eq!(rig.reader.aggregate(one, ALL, 1, &[Agg::Sum], 100), Err(ReadError::TooManyBuckets { limit: 100 }));
+    assert_eq!(
+        rig.reader.aggregate(one, ALL, 1, &[Agg::Sum], 100),
+        Err(ReadError::TooManyBuckets { limit: 100 })
+    );
     assert_eq!(rig.reader.aggregate(one, 0..9, 0, &[Agg::Sum], 100), Err(ReadError::BadStep));
     assert_eq!(rig.reader.range(one, std::ops::Range { start: 9, end: 2 }, 2).unwrap().times, [0_i64; 0]);
 }

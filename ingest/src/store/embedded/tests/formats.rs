@@ -13,7 +13,8 @@ use crate::store::types::{Loss, NewSeries, Refused, SeriesId};
 
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
-        (-1_000_000_i64..1_000_000, 0_u32..5).prop_map(|(digits, scale)| digits as f64 / 10_f64.powi(scale as i32)),
+        (-1_000_000_i64..1_000_000, 0_u32..5)
+            .prop_map(|(digits, scale)| digits as f64 / 10_f64.powi(scale as i32)),
         any::<f64>(),
         prop::sample::select(vec![
             0.0,
@@ -34,7 +35,12 @@ fn points() -> impl Strategy<Value = Vec<Point>> {
     let step = prop_oneof![Just(10_000_i64), 1_i64..100_000, 1_i64..100_000_000_000];
     let decimals = (-10_000_i64..10_000).prop_map(|digits| digits as f64 / 10.0);
     let values = prop_oneof![3 => prop::collection::vec(decimals, 1..700), 2 => prop::collection::vec(value(), 1..300)];
-    (-1_000_000_000_000_i64..2_000_000_000_000, values, step, prop::sample::select(vec![0_u16, 0, 1, 8, 0xffff]))
+    (
+        -1_000_000_000_000_i64..2_000_000_000_000,
+        values,
+        step,
+        prop::sample::select(vec![0_u16, 0, 1, 8, 0xffff]),
+    )
         .prop_map(|(start, values, step, flag)| {
             let point = |(at, value): (usize, f64)| Point {
                 time: start + at as i64 * step + (at as i64 * 7) % step.min(50),
@@ -103,7 +109,11 @@ proptest! {
 
 #[test]
 fn a_full_block_of_extremes_comes_back() {
-    let far = |at: usize| Point { time: -62_000_000_000_000 + at as i64 * 70_000_000_000, value: f64::MAX / (at + 1) as f64, flags: u16::MAX };
+    let far = |at: usize| Point {
+        time: -62_000_000_000_000 + at as i64 * 70_000_000_000,
+        value: f64::MAX / (at + 1) as f64,
+        flags: u16::MAX,
+    };
     let points: Vec<Point> = (0..MAX_POINTS).map(far).collect();
     let mut out = Vec::new();
     block::encode(1, &points, &mut Scratch::default(), &mut out);
@@ -112,8 +122,9 @@ fn a_full_block_of_extremes_comes_back() {
 
 #[test]
 fn decimals_take_far_less_than_floats() {
-    let points: Vec<Point> =
-        (0..4_096).map(|at| Point { time: at * 10_000, value: (200 + (at * 37) % 11) as f64 / 10.0, flags: 0 }).collect();
+    let points: Vec<Point> = (0..4_096)
+        .map(|at| Point { time: at * 10_000, value: (200 + (at * 37) % 11) as f64 / 10.0, flags: 0 })
+        .collect();
     let mut out = Vec::new();
     block::encode(1, &points, &mut Scratch::default(), &mut out);
     assert!(out.len() < 4_096 * 6 / 10, "{} bytes", out.len());
@@ -121,7 +132,8 @@ fn decimals_take_far_less_than_floats() {
 
 #[test]
 fn every_flipped_bit_of_a_block_is_seen() {
-    let points: Vec<Point> = (0..50).map(|at| Point { time: at * 1_000, value: at as f64 / 10.0, flags: 1 }).collect();
+    let points: Vec<Point> =
+        (0..50).map(|at| Point { time: at * 1_000, value: at as f64 / 10.0, flags: 1 }).collect();
     let mut out = Vec::new();
     block::encode(9, &points, &mut Scratch::default(), &mut out);
     for bit in 0..out.len() * 8 {
@@ -136,9 +148,13 @@ fn every_flipped_bit_of_a_block_is_seen() {
 
 #[test]
 fn pieces_that_follow_each_other_are_only_joined() {
-    let piece = |from: i64| (from..from + 3).map(|time| Point { time, value: 0.0, flags: 0 }).collect::<Vec<_>>();
+    let piece =
+        |from: i64| (from..from + 3).map(|time| Point { time, value: 0.0, flags: 0 }).collect::<Vec<_>>();
     assert_eq!(merge(vec![piece(0), Vec::new(), piece(3), piece(10)]).len(), 9);
-    assert_eq!(merge(vec![piece(2), piece(0)]).iter().map(|point| point.time).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert_eq!(
+        merge(vec![piece(2), piece(0)]).iter().map(|point| point.time).collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4]
+    );
 }
 
 #[test]
@@ -146,9 +162,14 @@ fn an_index_comes_back() {
     let mut offset = 32;
     let entries: Vec<Entry> = (0..100_u32)
         .map(|at| {
-            let points: Vec<Point> =
-                (0..=i64::from(at)).map(|time| Point { time: time * 3, value: time as f64 * 0.3, flags: u16::from(at == 7) }).collect();
-            let entry = Entry { summary: Summary::of(at / 3, &points[at as usize / 2..]).unwrap(), offset, len: 100 + at };
+            let points: Vec<Point> = (0..=i64::from(at))
+                .map(|time| Point { time: time * 3, value: time as f64 * 0.3, flags: u16::from(at == 7) })
+                .collect();
+            let entry = Entry {
+                summary: Summary::of(at / 3, &points[at as usize / 2..]).unwrap(),
+                offset,
+                len: 100 + at,
+            };
             offset += u64::from(entry.len);
             entry
         })
@@ -191,7 +212,15 @@ fn a_commit_comes_back_from_its_record() {
         payload: vec![0, 255, 3],
         time: -4,
     }];
-    commit.losses = vec![Loss { start: 1, end: 2, first_time: 3, last_time: 4, count: 1, reason: 2, detail: "full".to_owned() }];
+    commit.losses = vec![Loss {
+        start: 1,
+        end: 2,
+        first_time: 3,
+        last_time: 4,
+        count: 1,
+        reason: 2,
+        detail: "full".to_owned(),
+    }];
     let mut out = Vec::new();
     record::encode(&commit, &mut out);
     assert_eq!(record::decode(&out).unwrap(), commit);
@@ -206,7 +235,14 @@ fn a_manifest_comes_back_and_damage_is_seen() {
     let dir = std::path::Path::new("/m");
     pantau_journal::FileLayer::create_dir(&files, dir).unwrap();
     assert_eq!(Manifest::load(&files, dir).unwrap(), None);
-    let mut manifest = Manifest { generation: 4, next_file: 9, covered: 77, names_bytes: 16, series: 3, ..Manifest::default() };
+    let mut manifest = Manifest {
+        generation: 4,
+        next_file: 9,
+        covered: 77,
+        names_bytes: 16,
+        series: 3,
+        ..Manifest::default()
+    };
     manifest.counters.late = 5;
     manifest.files = vec![FileRef { seq: 8, month: -3, bytes: 99 }];
     let mut state = crate::store::types::EpochState { reported_next: Some(0), ..Default::default() };

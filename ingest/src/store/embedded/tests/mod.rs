@@ -4,7 +4,9 @@
 
 mod damage;
 mod engine;
+mod example;
 mod formats;
 mod model;
 mod speed;
+mod stress;
 mod support;

@@ -80,7 +80,10 @@ impl Model {
     }
 
     fn of(&self, series: u32) -> Vec<(i64, f64)> {
-        self.values.range((series, i64::MIN)..=(series, i64::MAX)).map(|(&(_, time), &value)| (time, value)).collect()
+        self.values
+            .range((series, i64::MIN)..=(series, i64::MAX))
+            .map(|(&(_, time), &value)| (time, value))
+            .collect()
     }
 
     fn check(&self, rig: &Rig) {
@@ -92,7 +95,10 @@ impl Model {
         }
         let counters = rig.reader.counters();
         assert_eq!(counters.readings, self.readings);
-        assert_eq!(counters.readings, counters.stored + counters.duplicates + counters.replaced + counters.pending());
+        assert_eq!(
+            counters.readings,
+            counters.stored + counters.duplicates + counters.replaced + counters.pending()
+        );
         assert_eq!(rig.reader.ranges(&gateway(), Epoch(1)).len_positions(), self.positions);
         assert_eq!(rig.reader.series("", None, 100).items.len(), self.series as usize);
     }
@@ -101,12 +107,18 @@ impl Model {
         let time = BASE + from * 1_000..BASE + 45_000;
         let step = step * 500;
         for series in 0..self.series {
-            let found = rig.reader.aggregate(SeriesId(series), time.clone(), step, &[Agg::Sum, Agg::Last], 1_000).unwrap();
+            let found = rig
+                .reader
+                .aggregate(SeriesId(series), time.clone(), step, &[Agg::Sum, Agg::Last], 1_000)
+                .unwrap();
             let all = self.of(series);
             for (at, start) in found.starts.iter().enumerate() {
                 let end = (start + step).min(time.end);
-                let within: Vec<f64> =
-                    all.iter().filter(|(when, _)| (*start..end).contains(when)).map(|(_, value)| *value).collect();
+                let within: Vec<f64> = all
+                    .iter()
+                    .filter(|(when, _)| (*start..end).contains(when))
+                    .map(|(_, value)| *value)
+                    .collect();
                 assert_eq!(found.counts[at] as usize, within.len());
                 // Quarters are exact, so the order of summing does not matter.
                 assert!(within.is_empty() || found.columns[0][at] == within.iter().sum::<f64>());
@@ -136,7 +148,11 @@ fn play(ops: Vec<Op>) {
             }
             Op::FlushFails(after, sync, cut) => {
                 let _ = rig.store.freeze();
-                if sync { rig.files.fail_sync(after) } else { rig.files.fail_write(after) }
+                if sync {
+                    rig.files.fail_sync(after)
+                } else {
+                    rig.files.fail_write(after)
+                }
                 let _ = rig.flusher.flush_once();
                 rig.files.fail_sync(u64::MAX);
                 rig.files.fail_write(u64::MAX);

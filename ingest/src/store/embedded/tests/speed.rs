@@ -123,7 +123,13 @@ fn store_speed() {
         let figures = run(dir.path(), series, &commits);
         println!(
             "{name}: append {:.2} M/s ({:.0} ns CPU, slowest {:?}, {} waits), last flush {:.1} M/s ({:.0} ns CPU), {:.3} bytes",
-            figures.append, figures.append_cpu, figures.slowest, figures.waits, figures.flush, figures.flush_cpu, figures.bytes
+            figures.append,
+            figures.append_cpu,
+            figures.slowest,
+            figures.waits,
+            figures.flush,
+            figures.flush_cpu,
+            figures.bytes
         );
         let files = StdFiles::new();
         let clock = files.clone();
@@ -137,7 +143,9 @@ fn store_speed() {
         let raw = reader.range(one, day.clone(), usize::MAX).unwrap().times.len();
         let read = clock.monotonic() - before;
         let before = clock.monotonic();
-        let buckets = reader.aggregate(one, last - 30 * 86_400_000..last, 300_000, &[Agg::Mean, Agg::Min, Agg::Max], 10_000).unwrap();
+        let buckets = reader
+            .aggregate(one, last - 30 * 86_400_000..last, 300_000, &[Agg::Mean, Agg::Min, Agg::Max], 10_000)
+            .unwrap();
         let aggregated = clock.monotonic() - before;
         println!(
             "    open {opened:?}; a day raw ({raw}) {read:?}; 30 days at 5 min ({} buckets) {aggregated:?}",

@@ -34,7 +34,12 @@ pub(super) fn commit(first: u64, readings: &[(u32, i64, f64)]) -> Commit {
 }
 
 pub(super) fn new_series(ids: Range<u32>) -> Vec<NewSeries> {
-    ids.map(|id| NewSeries { id: SeriesId(id), name: format!("dev-{id:05}/temperature").into(), gateway: gateway() }).collect()
+    ids.map(|id| NewSeries {
+        id: SeriesId(id),
+        name: format!("dev-{id:05}/temperature").into(),
+        gateway: gateway(),
+    })
+    .collect()
 }
 
 pub(super) fn config() -> Config {

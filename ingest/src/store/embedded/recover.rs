@@ -1,0 +1,187 @@
+//! The steps of opening a store, each of which reports damage and goes on: manifest and names, data files, journal.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use pantau_journal::{FileLayer, Journal, Position, ReadError};
+
+use super::catalog::Catalog;
+use super::datafile::{DataFile, file_name};
+use super::manifest::{FileRef, Manifest};
+use super::names::NameLog;
+use super::open::{Recovery, Replayed};
+use super::record;
+use super::state::State;
+use crate::store::types::{NewSeries, SeriesId};
+
+type Names = (NameLog, Vec<NewSeries>);
+
+/// Manifest and names. A damaged manifest is set aside and made anew from what the folder holds.
+pub(crate) fn load<F: FileLayer>(
+    files: &F,
+    dir: &Path,
+    damage: &mut Vec<String>,
+) -> io::Result<(Manifest, Names)> {
+    let found = match Manifest::load(files, dir) {
+        // A new store. One whose manifest went missing must not be taken for new: its files would be left over.
+        Ok(None) if !files.list(&dir.join("data"))?.iter().any(|file| file.name.ends_with(".pts")) => {
+            let manifest = Manifest::default();
+            manifest.store(files, dir)?;
+            Ok(manifest)
+        }
+        Ok(None) => Err(io::Error::new(io::ErrorKind::InvalidData, "the manifest is missing")),
+        Ok(Some(manifest)) => Ok(manifest),
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(manifest) => {
+            let counted = Some((manifest.names_bytes, manifest.series));
+            let (log, names, lost) = NameLog::open(files, dir, counted)?;
+            damage.extend(lost);
+            Ok((manifest, (log, names)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            damage.push(format!(
+                "MANIFEST: {error}; set aside as MANIFEST.damaged. Readings are kept; which positions are committed is \
+                 known only from the journal, so gateways send again what they still have"
+            ));
+            match files.rename(&dir.join("MANIFEST"), &dir.join("MANIFEST.damaged")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let (log, names, lost) = NameLog::open(files, dir, None)?;
+            damage.extend(lost);
+            let mut manifest = Manifest { names_bytes: log.bytes, series: log.series, ..Manifest::default() };
+            adopt(files, dir, &mut manifest, damage)?;
+            manifest.store(files, dir)?;
+            Ok((manifest, (log, names)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes every readable file of the folder into a manifest that was lost.
+fn adopt<F: FileLayer>(
+    files: &F,
+    dir: &Path,
+    manifest: &mut Manifest,
+    damage: &mut Vec<String>,
+) -> io::Result<()> {
+    for listed in files.list(&dir.join("data"))? {
+        if !listed.name.ends_with(".pts") {
+            continue;
+        }
+        let path = dir.join("data").join(&listed.name);
+        match DataFile::open(files, &path) {
+            Ok((file, _)) if file_name(file.month, file.seq) == listed.name => {
+                manifest.files.push(FileRef { seq: file.seq, month: file.month, bytes: file.bytes });
+                manifest.next_file = manifest.next_file.max(file.seq + 1);
+                for entry in file.index.entries() {
+                    manifest.counters.readings += u64::from(entry.summary.count);
+                    manifest.counters.stored += u64::from(entry.summary.count);
+                    manifest.series = manifest.series.max(entry.summary.series + 1);
+                }
+            }
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            _ => {
+                damage.push(format!("data/{}: cannot be read; set aside as .damaged", listed.name));
+                files.rename(&path, &path.with_extension("damaged"))?;
+            }
+        }
+    }
+    manifest.files.sort_by_key(|file| file.seq);
+    Ok(())
+}
+
+/// Opens the files of the manifest, from old to new, and removes what a crash left.
+pub(crate) fn open_files<F: FileLayer>(
+    files: &F,
+    dir: &Path,
+    manifest: &Manifest,
+    state: &mut State,
+    damage: &mut Vec<String>,
+) -> io::Result<Vec<Arc<DataFile>>> {
+    let data = dir.join("data");
+    let mut opened = Vec::with_capacity(manifest.files.len());
+    let mut kept = Vec::with_capacity(manifest.files.len());
+    for wanted in &manifest.files {
+        let name = file_name(wanted.month, wanted.seq);
+        match DataFile::open(files, &data.join(&name)) {
+            Ok((file, mended)) => {
+                damage.extend(mended.map(|mended| format!("data/{name}: {}", mended.detail)));
+                if file.seq != wanted.seq || file.month != wanted.month {
+                    damage.push(format!("data/{name}: the header names another file"));
+                }
+                for entry in file.index.entries() {
+                    state.grow(entry.summary.series as usize + 1);
+                    if let Some(slot) = state.slots.get_mut(entry.summary.series as usize) {
+                        slot.note_block(&entry.summary);
+                    }
+                }
+                opened.push(Arc::new(file));
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
+                damage.push(format!("data/{name}: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
+        kept.push(name);
+    }
+    for listed in files.list(&data)? {
+        let left_over =
+            listed.name.ends_with(".tmp") || (listed.name.ends_with(".pts") && !kept.contains(&listed.name));
+        if left_over {
+            files.remove(&data.join(&listed.name))?;
+        }
+    }
+    Ok(opened)
+}
+
+/// Applies what the files do not cover, and shows everything to `on_replay`.
+pub(crate) fn replay<F: FileLayer>(
+    journal: &Journal<F>,
+    kept: Position,
+    state: &mut State,
+    catalog: &mut Catalog,
+    recovery: &mut Recovery,
+    on_replay: &mut dyn FnMut(Replayed<'_>),
+) -> io::Result<()> {
+    let mut reader = journal.reader(kept);
+    loop {
+        let found = match reader.next() {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(()),
+            Err(ReadError::Io { source, .. }) => return Err(source),
+            Err(error) => {
+                recovery.damage.push(format!("journal: {error}"));
+                continue;
+            }
+        };
+        let position = found.first.0;
+        let commit = match record::decode(found.bytes.as_ref()) {
+            Ok(commit) => commit,
+            Err(error) => {
+                recovery.damage.push(format!("journal: the commit at {position} is left out: {error}"));
+                continue;
+            }
+        };
+        recovery.replayed_commits += 1;
+        if position >= state.applied {
+            for series in &commit.new_series {
+                state.grow(series.id.index() + 1);
+                if catalog.get(series.id).is_none() {
+                    catalog.insert(series.clone());
+                }
+            }
+            // After damage a reading's series may have lost its name; its readings are kept under its number.
+            let most = commit.readings.series.iter().max().copied().unwrap_or(SeriesId(0));
+            if !commit.readings.is_empty() {
+                state.grow(most.index() + 1);
+            }
+            state.apply(&commit, position + 1);
+            recovery.replayed_readings += commit.readings.len() as u64;
+        }
+        on_replay(Replayed { position, commit: &commit });
+    }
+}

@@ -1,0 +1,91 @@
+//! The example of format 1 in `testdata/store-v1` must always be readable. Once released it is never written again; a new
+//! format gets an example of its own.
+
+use std::path::{Path, PathBuf};
+
+use pantau_journal::StdFiles;
+use pantau_proto::{Epoch, Flags};
+
+use super::super::{Config, Opened, open};
+use super::support::{ALL, commit, gateway, new_series};
+use crate::store::types::{Columns, Commit, SeriesId};
+use crate::store::{Store, StoreReader};
+
+const START: i64 = 1_772_323_200_000 - 300 * 10_000; // 50 minutes before 2026-03-01T00:00:00Z
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/store-v1")
+}
+
+/// Decimals on an exact grid, decimals with jitter and flags, and floats of every kind.
+fn reading(series: u32, at: i64) -> (i64, f64, u16) {
+    let time = START + at * 10_000;
+    match series {
+        0 => (time, ((at * 7) % 23 + 200) as f64 / 10.0, 0),
+        1 => (time + (at * 31) % 50, (at * 3) as f64, if at % 50 == 0 { Flags::SPIKE.0 } else { 0 }),
+        _ => {
+            let extremes = [-0.0, f64::MIN_POSITIVE / 2.0, f64::MAX, f64::MIN, 1.0 / 3.0];
+            (time + at * at, extremes[at as usize % 5], Flags::LATE.0)
+        }
+    }
+}
+
+fn example() -> Commit {
+    let mut commit = commit(0, &[]);
+    commit.new_series = new_series(0..3);
+    commit.ranges = vec![0..900, 1_000..1_001];
+    commit.reported_next = Some(1_001);
+    let mut readings = Columns::default();
+    for at in 0..600 {
+        for series in (0..3).filter(|series| *series < 2 || at < 100) {
+            let (time, value, flags) = reading(series, at);
+            readings.series.push(SeriesId(series));
+            readings.times.push(time);
+            readings.values.push(value);
+            readings.flags.push(flags);
+        }
+    }
+    commit.readings = readings;
+    commit
+}
+
+#[test]
+#[ignore = "writes the example; only when a format is made"]
+fn write_the_example() {
+    let Opened { mut store, mut flusher, .. } =
+        open(StdFiles::new(), Config::new(folder()), &mut |_| {}).unwrap();
+    store.append(&[example()]).unwrap();
+    store.freeze().unwrap();
+    flusher.flush_once().unwrap();
+    drop(store);
+    std::fs::remove_dir_all(folder().join("journal")).unwrap();
+}
+
+#[test]
+fn a_store_of_format_1_is_read() {
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::create_dir(copy.path().join("data")).unwrap();
+    for name in ["MANIFEST", "series.log", "data/2026-02-0000000000.pts", "data/2026-03-0000000001.pts"] {
+        std::fs::copy(folder().join(name), copy.path().join(name)).unwrap();
+    }
+    let mut config = Config::new(copy.path());
+    config.journal.segment_bytes = 64 << 10;
+    let Opened { reader, recovery, .. } = open(StdFiles::new(), config, &mut |_| {}).unwrap();
+    // The example comes without its journal, and nothing else may be wrong.
+    assert!(recovery.damage.iter().all(|damage| damage.starts_with("journal:")), "{:?}", recovery.damage);
+    for series in 0..3 {
+        let count = if series < 2 { 600 } else { 100 };
+        let expected: Vec<(i64, f64, u16)> = (0..count).map(|at| reading(series, at)).collect();
+        let found = reader.range(SeriesId(series), ALL, 1_000).unwrap();
+        let bits = |value: &f64| value.to_bits();
+        assert_eq!(found.times, expected.iter().map(|reading| reading.0).collect::<Vec<_>>());
+        let values: Vec<u64> = expected.iter().map(|reading| bits(&reading.1)).collect();
+        assert_eq!(found.values.iter().map(bits).collect::<Vec<_>>(), values);
+        let flags: Vec<u16> = expected.iter().map(|reading| reading.2).collect();
+        assert_eq!(found.flags, if series == 0 { Vec::new() } else { flags });
+    }
+    assert_eq!(reader.find("dev-00002/temperature"), Some(SeriesId(2)));
+    assert_eq!(reader.ranges(&gateway(), Epoch(1)).iter().collect::<Vec<_>>(), [(0, 900), (1_000, 1_001)]);
+    let counters = reader.counters();
+    assert_eq!((counters.readings, counters.stored, counters.late), (1_300, 1_300, 100));
+}
