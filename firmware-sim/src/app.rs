@@ -199,6 +199,7 @@ pub async fn load_mqtt(options: MqttLoad, stop: CancellationToken) -> Result<Loa
         tasks.spawn(connection.run(sender, clock, end, stop.clone()));
     }
     let (mut sent, mut acked, mut last_ack, mut latency) = (0, 0, start, Histogram::new());
+    let mut latest = 0;
     while let Some(joined) = tasks.join_next().await {
         let (sender, last) = joined??;
         sent += sender.sent;
@@ -206,11 +207,15 @@ pub async fn load_mqtt(options: MqttLoad, stop: CancellationToken) -> Result<Loa
         acked += if options.qos == 0 { sender.sent } else { sender.acked };
         last_ack = last_ack.max(if options.qos == 0 { clock.nanos() } else { last });
         latency.merge(&sender.latency);
+        latest = latest.max(sender.latest());
     }
     let used = match (options.pid, before) {
         (Some(pid), Some(before)) => Some(cpu::seconds(pid)? - before),
         _ => None,
     };
+    // Until the payloads' times are past, so that the next run's cannot be the same.
+    let ahead = Duration::from_millis((latest + 1 - clock.wall().0).max(0).cast_unsigned());
+    tokio::select! { () = tokio::time::sleep(ahead) => {}, () = stop.cancelled() => {} }
     Ok(LoadReport::new("mqtt", sent, acked, last_ack - start, &latency, used))
 }
 

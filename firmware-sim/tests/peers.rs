@@ -147,6 +147,7 @@ async fn load_gets_an_ack_for_every_publish() {
         connections: 5,
         window: 20,
         topics: 12,
+        name: "load".into(),
         messages: 10_003,
         seconds: None,
         rate: None,

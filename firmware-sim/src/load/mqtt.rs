@@ -28,9 +28,12 @@ pub struct MqttLoad {
     /// Most publishes in flight on a connection
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=32_000))]
     pub window: u16,
-    /// Topics, shared out among the connections: pantau/load-0001, …
+    /// Topics, shared out among the connections: pantau/NAME-0001, …
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub topics: u32,
+    /// Begins the names of devices and clients; runs at the same time need different ones
+    #[arg(long, default_value = "load")]
+    pub name: String,
     /// Publishes in all
     #[arg(long, value_name = "N", default_value_t = 1_000_000, conflicts_with = "seconds")]
     pub messages: u64,
@@ -76,7 +79,7 @@ impl MqttLoad {
     pub(crate) fn sender(&self, connection: u32, start: u64) -> Sender {
         let templates = (0..self.topics)
             .filter(|topic| topic % self.connections == connection)
-            .map(|topic| format!("pantau/load-{topic:04}"))
+            .map(|topic| format!("pantau/{}-{topic:04}", self.name))
             .map(|topic| Template::new(&topic, self.qos == 1, self.payload_bytes as usize))
             .collect();
         let pace = self.rate.map_or(Pace::Closed, |rate| {
@@ -103,7 +106,7 @@ impl Connection {
         let socket = |source| LoadError::Socket { address: address.clone(), source };
         let mut stream = TcpStream::connect(&address).await.map_err(socket)?;
         stream.set_nodelay(true).map_err(socket)?;
-        let hello = connect(&format!("pantau-load-{number}"), options.broker.login().as_ref());
+        let hello = connect(&format!("pantau-{}-{number}", options.name), options.broker.login().as_ref());
         stream.write_all(&hello).await.map_err(socket)?;
         let mut incomings = Incomings::default();
         let mut code = None;

@@ -194,6 +194,11 @@ impl Sender {
         self.left == 0 && self.in_flight == 0 && self.pending().is_empty()
     }
 
+    /// The latest time in a payload. Ahead of the clock when a topic got more than 1,000 a second.
+    pub(crate) fn latest(&self) -> i64 {
+        self.topics.iter().map(|topic| topic.last).max().unwrap_or(0)
+    }
+
     /// Publishes without an ack.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
