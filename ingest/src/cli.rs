@@ -1,0 +1,110 @@
+//! The command line: `pantau-ingest run|check|config`.
+
+use crate::{
+    app::{self, AppError, Bound},
+    config::{Config, DEFAULT},
+};
+use clap::{Parser, Subcommand};
+use std::{future::Future, path::PathBuf, process::ExitCode};
+use tokio_util::sync::CancellationToken;
+
+/// The city's side of Pantau: takes what gateways deliver, keeps it, shows it.
+#[derive(Debug, Parser)]
+#[command(name = "pantau-ingest", version)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs until SIGTERM or SIGINT, then stops in order within 10 seconds.
+    Run {
+        /// TOML file; `pantau-ingest config` prints one. Without it the defaults are used.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Least severe messages in the log (stderr): error, warn, info, debug or trace.
+        #[arg(long, default_value = "info", value_name = "LEVEL")]
+        log: tracing::Level,
+    },
+    /// Checks a configuration and its token files; exit code 2 with file, line and mend when they cannot be used.
+    Check {
+        /// TOML file to check.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Prints a commented configuration with every default.
+    Config,
+}
+
+/// Everything that a process does: parse, run until told to stop, say why not. `run` serves on the bound listeners.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is this file's business")]
+pub async fn main<F>(args: Args, run: impl FnOnce(Bound, Config, CancellationToken) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), AppError>>,
+{
+    let done = match args.command {
+        Command::Config => {
+            print!("{DEFAULT}");
+            Ok(())
+        }
+        Command::Check { config } => {
+            load(Some(config)).and_then(|config| app::tokens(&config)).map(|tokens| {
+                println!("the configuration is good; {} gateways may report", tokens.len());
+            })
+        }
+        Command::Run { config, log } => {
+            tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(log).init();
+            serve(config, run).await
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pantau-ingest: {error}");
+            ExitCode::from(if error.is_config() { 2 } else { 1 })
+        }
+    }
+}
+
+fn load(file: Option<PathBuf>) -> Result<Config, AppError> {
+    Ok(file.map_or_else(|| Ok(Config::default()), |file| Config::load(&file))?)
+}
+
+async fn serve<F>(
+    config: Option<PathBuf>,
+    run: impl FnOnce(Bound, Config, CancellationToken) -> F,
+) -> Result<(), AppError>
+where
+    F: Future<Output = Result<(), AppError>>,
+{
+    let config = load(config)?;
+    let bound = app::bind(&config).await?;
+    let stop = CancellationToken::new();
+    let running = run(bound, config, stop.clone());
+    let mut running = std::pin::pin!(running);
+    tokio::select! {
+        ended = &mut running => ended,
+        () = told_to_stop() => {
+            stop.cancel();
+            running.await
+        }
+    }
+}
+
+/// SIGTERM or SIGINT.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!(
+            "signals cannot be waited for; stop this process with SIGKILL, nothing acked is lost"
+        );
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
