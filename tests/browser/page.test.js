@@ -275,6 +275,8 @@ test('a phone shows the list or the chart, and keeps the place in the list', asy
 for (const [name, size] of Object.entries(SIZES)) {
   for (const lang of ['id', 'en']) {
     for (const theme of ['light', 'dark']) {
+      // axe takes seconds; what it sees differs between themes, and hardly between languages.
+      const axe = (lang === 'id') === (theme === 'light');
       test(`no barrier and nothing cut off: ${name}, ${lang}, ${theme}`, async () => {
         const page = await browser.open(`${demo.url}/`, { size, lang, theme });
         await shown(page);
@@ -282,7 +284,7 @@ for (const [name, size] of Object.entries(SIZES)) {
         if (name !== 'phone') await plotted(page);
         await page.screenshot({ path: `${OUT}${name}-${lang}-${theme}.png` });
         // On a phone the list is a view of its own, elsewhere it is looked through beside the chart.
-        if (name === 'phone') assert.deepEqual(await faultsByAxe(page), []);
+        if (axe && name === 'phone') assert.deepEqual(await faultsByAxe(page), []);
         const wide = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok((await wide()) <= 0, 'nothing sticks out to the right');
 
@@ -291,7 +293,7 @@ for (const [name, size] of Object.entries(SIZES)) {
         await page.screenshot({ path: `${OUT}${name}-${lang}-${theme}-chart.png` });
         await page.locator('.numbers summary').click();
         await page.locator('.numbers table').waitFor();
-        assert.deepEqual(await faultsByAxe(page), []);
+        if (axe) assert.deepEqual(await faultsByAxe(page), []);
         assert.ok((await wide()) <= 0, 'nothing sticks out to the right');
         assert.deepEqual(page.faults, []);
         await page.context().close();

@@ -80,6 +80,7 @@ export interface ReadingsOfSeries {
   max?: (number | null)[];
   sum?: (number | null)[];
   last?: (number | null)[];
+  count?: (number | null)[];
   /** One list of names a reading. */
   flags?: string[][];
   completeness?: Completeness | null;

@@ -73,8 +73,12 @@ export function digitsOf(quantity: string): number {
   return DIGITS[quantity] ?? 1;
 }
 
-/** Where a quantity stands in lists: as in the catalogue, unknown ones last. */
+/** What a device tells about itself: never the first thing to see of a station. */
+const HOUSEKEEPING: ReadonlySet<string> = new Set(['battery', 'battery_voltage', 'signal_strength']);
+
+/** Where a quantity stands in lists: as in the catalogue, then unknown ones, then housekeeping. */
 export function rankOf(quantity: string): number {
+  if (HOUSEKEEPING.has(quantity)) return catalogue.length + 1;
   const rank = catalogue.findIndex(([name]) => name === quantity);
   return rank < 0 ? catalogue.length : rank;
 }

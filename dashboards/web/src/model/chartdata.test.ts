@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { aggregates, append, chartData, columns } from './chartdata';
 
+const all = { from: -Infinity, to: Infinity };
 const row = (time: number, value: number | null) => ({ time, value, min: null, max: null, flags: [] });
 
 test('every kind of quantity has its aggregates', () => {
-  expect(aggregates('gauge')).toEqual(['mean', 'min', 'max']);
-  expect(aggregates('amount')).toEqual(['sum']);
-  expect(aggregates('angle')).toEqual(['last']);
+  expect(aggregates('gauge')).toEqual(['mean', 'min', 'max', 'count']);
+  expect(aggregates('amount')).toEqual(['sum', 'count']);
+  expect(aggregates('angle')).toEqual(['last', 'count']);
 });
 
 test('an empty bucket leaves the line open and a bucket stands at its middle', () => {
@@ -16,13 +17,13 @@ test('an empty bucket leaves the line open and a bucket stands at its middle', (
     10,
   );
   expect(data.look).toBe('band');
-  expect(columns(data)).toMatchObject({ times: [5, 15, 25, 35], values: [1, null, 3, 4], min: [0, null, 2, 3] });
+  expect(columns(data, all)).toMatchObject({ times: [5, 15, 25, 35], values: [1, null, 3, 4], min: [0, null, 2, 3] });
 });
 
 test('empty buckets are no gaps where readings are rarer than buckets', () => {
   const times = Array.from({ length: 13 }, (_, i) => i * 10);
   const mean = times.map((_, i) => (i % 3 === 0 ? i : null));
-  const drawn = columns(chartData({ series: 's/x', unit: 'm', times, mean }, 'gauge', 10));
+  const drawn = columns(chartData({ series: 's/x', unit: 'm', times, mean }, 'gauge', 10), all);
   expect(drawn.values).toEqual([0, 3, 6, 9, 12]);
 });
 
@@ -32,7 +33,29 @@ test('only flags that doubt the value are marked', () => {
     'gauge',
     null,
   );
-  expect(columns(data).marks).toEqual([5, null, null]);
+  expect(columns(data, all).marks).toEqual([5, null, null]);
+});
+
+test('in a history that was brought in afterwards, late is no mark', () => {
+  const flags = [['late'], ['late'], ['late', 'spike'], ['late']];
+  const data = chartData({ series: 's/x', unit: 'm', times: [0, 1, 2, 3], values: [5, 6, 7, 8], flags }, 'gauge', null);
+  expect(columns(data, all).marks).toEqual([null, null, 7, null]);
+});
+
+test('the buckets at the ends stand inside the range', () => {
+  const data = chartData({ series: 's/x', unit: 'm', times: [0, 10], mean: [1, 2] }, 'gauge', 10);
+  expect(columns(data, { from: 7, to: 12 }).times).toEqual([7, 12]);
+});
+
+test('an expectation from another interval than the period had is not shown', () => {
+  const completeness = { expected: 36_000, received: 10, late: 0, flagged: 0, excluded: 0 };
+  const hourly = Array.from({ length: 10 }, (_, i) => i * 3_600_000);
+  const raw = { series: 's/x', unit: 'm', times: hourly, values: hourly, completeness };
+  const span = 36_000_000;
+  expect(chartData(raw, 'gauge', null, span).completeness?.expected).toBeNull();
+  expect(chartData({ ...raw, completeness: { ...completeness, expected: 11 } }, 'gauge', null, span).completeness?.expected).toBe(11);
+  const steps = { series: 's/x', unit: 'm', times: [0, 18_000_000], mean: [1, 2], count: [5, 5], completeness };
+  expect(chartData(steps, 'gauge', 18_000_000, span).completeness?.expected).toBeNull();
 });
 
 test('rain is drawn as bars and wind direction without a line', () => {

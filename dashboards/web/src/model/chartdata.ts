@@ -3,7 +3,7 @@
 // Three looks: `line` (every reading), `band` (mean with minimum and maximum per bucket), `bars` (sums per bucket, or
 // single amounts such as rain), and `dots` where joining points by a line would say something untrue (wind direction).
 import type { Completeness, ReadingsOfSeries } from '../api/types';
-import { marked } from './flags';
+import { markedOf } from './flags';
 import { openGaps } from './gaps';
 import type { Kind } from '../format/quantities';
 
@@ -26,17 +26,17 @@ export interface ChartData {
   completeness: Completeness | null;
 }
 
-/** The aggregates that make sense for a kind of quantity. The first is the value, others its band. */
+/** The aggregates that make sense for a kind of quantity: its value, its band, and how many readings there were. */
 export function aggregates(kind: Kind): readonly string[] {
   switch (kind) {
     case 'amount':
-      return ['sum'];
+      return ['sum', 'count'];
     case 'angle':
     case 'counter':
     case 'state':
-      return ['last'];
+      return ['last', 'count'];
     case 'gauge':
-      return ['mean', 'min', 'max'];
+      return ['mean', 'min', 'max', 'count'];
   }
 }
 
@@ -46,7 +46,27 @@ function lookOf(kind: Kind, stepMs: number | null): Look {
   return kind === 'gauge' && stepMs !== null ? 'band' : 'line';
 }
 
-export function chartData(answer: ReadingsOfSeries, kind: Kind, stepMs: number | null): ChartData {
+/** Usual milliseconds between the readings of an answer; null when there are too few to tell. */
+function usualInterval(answer: ReadingsOfSeries, stepMs: number | null): number | null {
+  const counts = answer.count?.flatMap((count) => (count !== null && count > 0 ? [count] : [])) ?? [];
+  const numbers = stepMs === null ? answer.times.slice(1).map((time, i) => time - (answer.times[i] ?? time)) : counts;
+  const middle = numbers.sort((a, b) => a - b)[numbers.length >> 1];
+  if (middle === undefined || middle === 0) return null;
+  return stepMs === null ? middle : stepMs / middle;
+}
+
+/** How much more than this period's own interval promises may be expected before the promise is not believed. */
+const BELIEVED = 5;
+
+/** What to expect is reckoned from today's interval; where the period had a much longer one, that says nothing. */
+function believable(answer: ReadingsOfSeries, stepMs: number | null, spanMs: number): Completeness | null {
+  const found = answer.completeness ?? null;
+  const usual = usualInterval(answer, stepMs);
+  if (found === null || found.expected === null || usual === null) return found;
+  return found.expected > (BELIEVED * spanMs) / usual ? { ...found, expected: null } : found;
+}
+
+export function chartData(answer: ReadingsOfSeries, kind: Kind, stepMs: number | null, spanMs = Infinity): ChartData {
   const values = answer.values ?? answer.mean ?? answer.sum ?? answer.last ?? [];
   const rows = answer.times.map((time, i): Row => ({
     time,
@@ -55,7 +75,7 @@ export function chartData(answer: ReadingsOfSeries, kind: Kind, stepMs: number |
     max: answer.max?.[i] ?? null,
     flags: answer.flags?.[i] ?? [],
   }));
-  return { look: lookOf(kind, stepMs), stepMs, rows, completeness: answer.completeness ?? null };
+  return { look: lookOf(kind, stepMs), stepMs, rows, completeness: believable(answer, stepMs, spanMs) };
 }
 
 /** Adds a live reading at the end; late and repeated ones are left to the next full answer. */
@@ -77,22 +97,28 @@ export interface Columns {
   marks: (number | null)[];
 }
 
-/** What uPlot draws: gaps opened, a bucket placed at its middle. */
-export function columns(data: ChartData): Columns {
+/** What uPlot draws: gaps opened, a bucket placed at its middle as far as that is inside the range. */
+export function columns(data: ChartData, { from, to }: { from: number; to: number }): Columns {
   let rows = data.rows;
   if (data.stepMs !== null && rarerThan(rows, data.stepMs)) rows = rows.filter(({ value }) => value !== null);
   const middle = (data.stepMs ?? 0) / 2;
+  const mark = markedOf(rows.map(({ flags }) => flags));
   const opened = openGaps(
-    rows.map(({ time }) => time + middle),
+    rows.map(({ time }) => (middle === 0 ? time : Math.min(Math.max(time + middle, from), Math.max(time, to)))),
     [
       rows.map(({ value }) => value),
       rows.map(({ min }) => min),
       rows.map(({ max }) => max),
-      rows.map(({ value, flags }) => (marked(flags) ? value : null)),
+      rows.map(({ value }, i) => (mark[i] ? value : null)),
     ],
   );
   const [values = [], min = [], max = [], marks = []] = opened.columns;
   return { times: opened.times, values, min, max, marks };
+}
+
+/** The reading drawn at `moment`, or the bucket that holds it. */
+export function rowAt(data: ChartData, moment: number): Row | undefined {
+  return data.rows.findLast(({ time }) => time <= moment);
 }
 
 /** Whether buckets are shorter than the usual distance between readings: then an empty one is no gap. */

@@ -57,6 +57,10 @@ test('all data ends at the last reading, or now where they still come', () => {
   expect(resolve(all, { first: 0, last: 10 * DAY - 1_000 }, 10 * DAY)).toEqual({ from: 0, to: 10 * DAY, live: true });
 });
 
+test('a series that began just now is shown from close by', () => {
+  expect(defaultPeriod({ first: 10 * DAY - 60_000, last: 10 * DAY }, 10 * DAY)).toEqual({ kind: 'preset', preset: '1h' });
+});
+
 test('a period moves by its own length and not beyond now', () => {
   const range = { from: 2 * DAY, to: 3 * DAY, live: false };
   expect(shift(range, -1, 100 * DAY)).toEqual({ kind: 'fixed', from: DAY, to: 2 * DAY });

@@ -45,8 +45,9 @@ export function shift(range: Range, direction: -1 | 1, now: number): Period {
   return { kind: 'fixed', from: to - span, to };
 }
 
-/** What is shown when nobody chose: the last day where there is one, else all that exists. */
+/** What is shown when nobody chose: the last hour of a young series, the last day, or all where that is long ago. */
 export function defaultPeriod(extent: Extent | null, now: number): Period {
-  const old = extent !== null && now - extent.last > LENGTH['24h'];
-  return { kind: 'preset', preset: old ? 'all' : '24h' };
+  if (extent !== null && now - extent.last > LENGTH['24h']) return { kind: 'preset', preset: 'all' };
+  const young = extent !== null && now - extent.first < LENGTH['1h'];
+  return { kind: 'preset', preset: young ? '1h' : '24h' };
 }

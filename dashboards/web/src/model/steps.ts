@@ -20,10 +20,13 @@ export const RAW_MAX = 4_000;
 
 export type Step = { iso: 'raw'; ms: null } | { iso: string; ms: number };
 
+/** Every reading. */
+export const RAW: Step = { iso: 'raw', ms: null };
+
 export function chooseStep(from: number, to: number, widthPx: number, intervalS: number | null): Step {
   const span = Math.max(0, to - from);
   const intervalMs = Math.max(1, (intervalS !== null && intervalS > 0 ? intervalS : 60) * S);
-  if (span / intervalMs <= RAW_MAX) return { iso: 'raw', ms: null };
+  if (span / intervalMs <= RAW_MAX) return RAW;
   const wanted = span / Math.max(50, widthPx / PIXELS_PER_BUCKET);
   // A bucket shorter than the interval would be empty now and then, and look like a gap.
   const least = Math.max(wanted, intervalMs);

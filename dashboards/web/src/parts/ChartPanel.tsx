@@ -5,8 +5,8 @@ import type { Series } from '../api/types';
 import { age, number, step as stepText } from '../format/numbers';
 import { digitsOf, unitOf } from '../format/quantities';
 import { time, zoned } from '../format/time';
-import type { ChartData, Columns } from '../model/chartdata';
-import { marked } from '../model/flags';
+import { rowAt, type ChartData, type Columns } from '../model/chartdata';
+import { markedOf } from '../model/flags';
 import { resolve } from '../model/period';
 import { chart, retry, type Chart } from '../state/chart';
 import { now, serverNow } from '../state/clock';
@@ -55,7 +55,7 @@ function Readout({ data, series, pointed }: { data: ChartData; series: Series; p
     return (
       <p class="readout">
         <span class="key" data-look={data.look} /> {meaning(data)}
-        {data.rows.some(({ flags }) => marked(flags)) && (
+        {markedOf(data.rows.map(({ flags }) => flags)).includes(true) && (
           <>
             {' · '}
             <span class="key" data-look="mark" /> {t('chart.mark')}
@@ -68,10 +68,12 @@ function Readout({ data, series, pointed }: { data: ChartData; series: Series; p
   const digits = digitsOf(series.quantity);
   const unit = unitOf(series.unit, lang.value);
   const write = (value: number): string => number(value, digits, lang.value);
-  const start = moment - (data.stepMs ?? 0) / 2;
+  // A gap is at its own moment, not at that of the last reading before it.
+  const row = at.drawn.values[at.index] === null ? undefined : rowAt(data, moment);
+  const start = row?.time ?? moment;
   const value = at.drawn.values[at.index] ?? null;
   const [low, high] = [at.drawn.min[at.index] ?? null, at.drawn.max[at.index] ?? null];
-  const flags = data.rows.find((row) => row.time === start)?.flags ?? [];
+  const flags = row?.flags ?? [];
   return (
     <p class="readout pointed">
       <span>{zoned(start, data.stepMs === null ? 'full' : 'minute', lang.value)}</span>{' '}

@@ -38,7 +38,7 @@ function step(values: Columns['values'], index: number | null, direction: 1 | -1
 export function Plot({ data, range, digits, lang, label, onCursor, onZoom }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const now = useRef({ range, onCursor, onZoom, drawn: columns(data) });
+  const now = useRef({ range, onCursor, onZoom, drawn: columns(data, range) });
   now.current.range = range;
   now.current.onCursor = onCursor;
   now.current.onZoom = onZoom;
@@ -79,7 +79,7 @@ export function Plot({ data, range, digits, lang, label, onCursor, onZoom }: Pro
   }, [data.look, digits, lang, theme.value]);
 
   useEffect(() => {
-    now.current.drawn = columns(data);
+    now.current.drawn = columns(data, range);
     plot.current?.setData(toPlot(now.current.drawn));
   }, [data, range]);
 

@@ -3,6 +3,7 @@ import { useComputed } from '@preact/signals';
 import type { Series } from '../api/types';
 import { age, number } from '../format/numbers';
 import { digitsOf, titleOf, unitOf, type Lang } from '../format/quantities';
+import { marked } from '../model/flags';
 import { now } from '../state/clock';
 import { lang, t } from '../state/language';
 import { go, shownSeries } from '../state/navigation';
@@ -28,7 +29,7 @@ export function Tile({ series }: { series: Series }) {
   );
   const item = cell.value;
   const unit = unitOf(series.unit, lang.value);
-  const flagged = (item?.flags.length ?? 0) > 0 && item?.flags.some((flag) => flag !== 'arrival_time' && flag !== 'calibrated');
+  const flagged = item !== null && marked(item.flags);
   return (
     <button
       class="tile"

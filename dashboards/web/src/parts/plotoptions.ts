@@ -60,6 +60,7 @@ export function plotOptions(look: PlotLook, size: { width: number; height: numbe
       { ...axis, space: 80, size: 46, values: (_, ticks, __, ___, increment) => axisLabels(ticks, increment, look.lang) },
       {
         ...axis,
+        space: 44,
         size: (_, labels) => 18 + 7.2 * Math.max(3, ...(labels ?? []).map((label) => label.length)),
         values: (_, ticks, __, ___, increment) =>
           ticks.map((tick) => number(tick, digitsFor(increment), look.lang)),

@@ -4,7 +4,7 @@ import * as api from '../api/client';
 import { kindOf } from '../format/quantities';
 import { aggregates, append, chartData, type ChartData } from '../model/chartdata';
 import { resolve, type Range } from '../model/period';
-import { chooseStep, RAW_MAX, type Step } from '../model/steps';
+import { chooseStep, RAW, RAW_MAX, type Step } from '../model/steps';
 import { now, serverNow } from './clock';
 import { extent, period, shownSeries } from './navigation';
 import { generation, intervalFor, link, onReadings, seriesByName } from './store';
@@ -33,8 +33,11 @@ async function read(name: string, range: Range, step: Step, signal: AbortSignal)
   const agg = step.ms === null ? [] : aggregates(kind);
   const answer = await api.readings(name, range, step.iso, agg, signal);
   const [one] = answer.series;
-  return chartData(one ?? { series: name, unit: '', times: [] }, kind, step.ms);
+  return chartData(one ?? { series: name, unit: '', times: [] }, kind, step.ms, range.to - range.from);
 }
+
+/** The chart (series and period) that turned out to have few readings although its series is a fast one today. */
+let few = '';
 
 function load(name: string): () => void {
   const range = resolve(period.peek(), extent.peek(), serverNow());
@@ -42,12 +45,20 @@ function load(name: string): () => void {
   const before = chart.peek();
   if (before.status !== 'ready' || before.series !== name) chart.value = { status: 'loading', series: name, range };
   const abort = new AbortController();
-  const step = chooseStep(range.from, range.to, width.peek(), interval);
-  // The interval is only typical: there may be far more readings than it promised, or than the server hands out.
-  const inSteps = (): Promise<ChartData> =>
-    read(name, range, chooseStep(range.from, range.to, width.peek(), 0.001), abort.signal);
+  const key = `${name} ${JSON.stringify(period.peek())}`;
+  const step = few === key ? RAW : chooseStep(range.from, range.to, width.peek(), interval);
+  const inSteps = (): Promise<ChartData> => {
+    few = '';
+    return read(name, range, chooseStep(range.from, range.to, width.peek(), 0.001), abort.signal);
+  };
   read(name, range, step, abort.signal)
-    .then((data) => (step.ms === null && data.rows.length > 2 * RAW_MAX ? inSteps() : data))
+    .then((data) => {
+      // The interval is only typical: there may be far more readings than it promised, or far fewer.
+      if (step.ms === null) return data.rows.length > 2 * RAW_MAX ? inSteps() : data;
+      if ((data.completeness?.received ?? Infinity) > RAW_MAX) return data;
+      few = key;
+      return read(name, range, RAW, abort.signal);
+    })
     .catch((error: unknown) => {
       if (step.ms === null && error instanceof api.ApiError && error.status >= 400 && error.status < 500) return inSteps();
       throw error;
