@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use rmqtt_codec::v5::RetainHandling;
 use tokio::sync::{mpsc, oneshot};
 
-use super::outbound::{Delivery, Message, RETAINED};
+use super::outbound::{Delivery, Message, QUEUE, RETAINED};
 use super::packets::Filter;
 use super::session::Kept;
 use super::sessions::{Grant, Outcome, Refusal, Registry, Request};
@@ -174,24 +174,23 @@ impl<I: Intake> Hub<I> {
 
     fn subscribe(&mut self, connection: u64, client: &str, filters: &[Filter]) -> Subscribed {
         let taken = self.registry.subscribe(connection, client, filters);
-        let mut retained = Vec::new();
-        for (filter, taken) in filters.iter().zip(&taken) {
-            let wanted = match (taken, filter.retain_handling) {
-                (None, _) | (_, RetainHandling::NoAtSubscribe) => false,
-                (Some(new), RetainHandling::AtSubscribeNew) => *new,
-                (Some(_), RetainHandling::AtSubscribe) => true,
-            };
-            let matching = self
-                .retained
-                .values()
-                .filter(|message| wanted && topics::matches(&filter.filter, &message.topic));
-            retained.extend(matching.map(|message| Delivery {
-                message: Arc::clone(message),
-                qos: filter.qos,
-                retain: true,
-            }));
+        let wanted = |(filter, taken): (&Filter, &Option<bool>)| match filter.retain_handling {
+            RetainHandling::NoAtSubscribe => false,
+            RetainHandling::AtSubscribeNew => *taken == Some(true),
+            RetainHandling::AtSubscribe => taken.is_some(),
+        };
+        let wanting: Vec<&Filter> =
+            filters.iter().zip(&taken).filter(|pair| wanted(*pair)).map(|(filter, _)| filter).collect();
+        // Each message once, however many of the filters match it, and no more than can wait for a client.
+        let retained = self.retained.values().filter_map(|message| {
+            let matching = wanting.iter().filter(|filter| topics::matches(&filter.filter, &message.topic));
+            let qos = matching.map(|filter| filter.qos).max()?;
+            Some(Delivery { message: Arc::clone(message), qos, retain: true })
+        });
+        Subscribed {
+            retained: retained.take(QUEUE).collect(),
+            taken: taken.iter().map(Option::is_some).collect(),
         }
-        Subscribed { taken: taken.iter().map(Option::is_some).collect(), retained }
     }
 
     /// Once a second; `now_s` counts from the start of the listener.

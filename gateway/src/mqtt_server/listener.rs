@@ -81,8 +81,8 @@ impl<I: Intake> Server<I> {
         let start = seconds.tick().await;
         let mut pause = false;
         loop {
+            // In no fixed order: clients that ask much keep nobody from connecting.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
                 now = seconds.tick() => self.hub.tick((now - start).as_secs()),
                 Some(ended) = tasks.join_next_with_id() => self.joined(ended),

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! socket ─► inbuf ─► all packets of the read ─► intake.submit, once ─► ticket ─► out ─► socket, one write
-//!                                                  │ Full: stop reading, try again when there is room
+//!                                                  │ Full: withhold, try again when there is room
 //! ```
 //! Always holds:
 //! - Reading goes on while tickets are outstanding, within the bounds of `session`; tickets are polled in
 //!   order, the oldest only, so that a commit wakes a connection once.
+//! - While the spool is full a little is still read, so that a client that waits for its acknowledgements gets
+//!   its pings answered and one that has gone is noticed.
 //! - Nobody waits for a client that does not read: what waits for the socket is bounded, and so is the time.
 
 use std::collections::VecDeque;
@@ -33,6 +35,8 @@ use crate::intake::types::{Failed, Intake, SessionEvent, SubmitError};
 
 /// Bytes that a connection reads at once: at first, and when it has much to say.
 pub(crate) const READ: (usize, usize) = (4 * 1024, 32 * 1024);
+/// Bytes of withheld messages above which a connection is not read.
+const WITHHELD: usize = 16 * 1024;
 /// How often a full spool is tried again even when nobody says that there is room.
 const RETRY: Duration = Duration::from_millis(250);
 /// A client without a keep-alive that says nothing for so long is gone.
@@ -106,7 +110,7 @@ impl<'a, I: Intake> Live<'a, I> {
                 return goodbye;
             }
             self.watch_writing(alarm.as_mut());
-            let reading = !self.withheld && self.session.may_read();
+            let reading = self.session.may_read() && (!self.withheld || self.session.bytes() < WITHHELD);
             if reading && self.inbuf.capacity() - self.inbuf.len() < READ.0 {
                 self.inbuf.reserve(self.read);
             }
@@ -134,10 +138,7 @@ impl<'a, I: Intake> Live<'a, I> {
                     }
                     _ => Err(Goodbye::Gone),
                 },
-                () = room(&self.context.intake), if self.withheld => {
-                    self.heard = (self.context.clock.monotonic)();
-                    self.advance().await
-                }
+                () = room(&self.context.intake), if self.withheld => self.submit(),
                 () = &mut alarm => self.alarm(alarm.as_mut(), reading),
             }
         }
@@ -146,10 +147,6 @@ impl<'a, I: Intake> Live<'a, I> {
     /// Takes every complete packet that was read and hands all messages to the intake at once.
     async fn advance(&mut self) -> Result<(), Goodbye> {
         loop {
-            self.submit()?;
-            if self.withheld {
-                return Ok(());
-            }
             let stop = self.decode();
             self.submit()?;
             self.count();
@@ -276,11 +273,8 @@ impl<'a, I: Intake> Live<'a, I> {
 
     fn alarm(&mut self, alarm: Pin<&mut Sleep>, reading: bool) -> Result<(), Goodbye> {
         let now = (self.context.clock.monotonic)();
-        if !reading {
-            // Not the client's fault.
-            self.heard = now;
-        }
-        let silent = self.heard + self.limit;
+        // One that is not read is not to blame, but gets no ping answered either and has given up by then.
+        let silent = self.heard + if reading { self.limit } else { 2 * self.limit };
         let stalled = self.wrote + self.context.config.write_timeout;
         if self.writing && stalled <= now {
             return Err(Goodbye::Stalled);

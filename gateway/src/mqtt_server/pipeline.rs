@@ -63,7 +63,7 @@ impl Pipeline {
         self.unsent
     }
 
-    /// Bytes of messages whose tickets have not resolved.
+    /// Bytes of messages that are not durable yet.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -74,6 +74,7 @@ impl Pipeline {
 
     pub(crate) fn push(&mut self, item: Item) {
         self.unsent += usize::from(item.ack().is_some());
+        self.bytes += item.bytes();
         self.pending.push(item);
     }
 
@@ -119,8 +120,8 @@ impl Pipeline {
         for item in &self.pending {
             match item {
                 Item::Store { .. } if messages == count => break,
-                Item::Store { publish, key, .. } => {
-                    batch.bytes += publish.topic.len() + publish.payload.len();
+                Item::Store { key, .. } => {
+                    batch.bytes += item.bytes();
                     stored(messages, key.as_ref());
                     messages += 1;
                 }
@@ -131,7 +132,6 @@ impl Pipeline {
             items += 1;
         }
         self.pending.drain(..items);
-        self.bytes += batch.bytes;
         self.outstanding.push_back(batch);
     }
 
@@ -158,6 +158,13 @@ impl Item {
             Item::Store { ack, .. } => *ack,
             Item::Answer(ack) => Some(*ack),
             Item::Release(packet_id) => Some(Ack::Complete(*packet_id)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Item::Store { publish, .. } => publish.topic.len() + publish.payload.len(),
+            Item::Answer(_) | Item::Release(_) => 0,
         }
     }
 

@@ -26,7 +26,7 @@ use crate::intake::types::{self, DeliveryKey, Frame, MAX_ENTRIES, RecoveredSessi
 pub(crate) const RECEIVE_MAX: u16 = 1024;
 const _: () = assert!(RECEIVE_MAX as usize == MAX_ENTRIES);
 
-/// Bytes of messages with unresolved tickets above which a connection is not read.
+/// Bytes of messages that are not durable yet above which a connection is not read.
 const MAX_OUTSTANDING: usize = 1024 * 1024;
 /// Bytes that wait for the socket above which a connection is not read.
 const MAX_OUT: usize = 64 * 1024;
@@ -132,6 +132,11 @@ impl Session {
         self.pipeline.unsent() < usize::from(RECEIVE_MAX)
             && self.pipeline.bytes() < MAX_OUTSTANDING
             && self.out.len() < MAX_OUT
+    }
+
+    /// Bytes of messages that are not durable yet.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pipeline.bytes()
     }
 
     /// Takes one packet.

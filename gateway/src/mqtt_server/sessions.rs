@@ -23,7 +23,7 @@ use super::session::Kept;
 use super::topics;
 use crate::intake::types::SessionEvent;
 
-/// Subscriptions of one client at most.
+/// Subscriptions of one client, and of one SUBSCRIBE, at most.
 const MAX_FILTERS: usize = 64;
 
 /// What a CONNECT asks for.
@@ -243,7 +243,11 @@ impl<R> Registry<R> {
     ) -> Vec<Option<bool>> {
         let Some(slot) = self.live(connection, client) else { return vec![None; wanted.len()] };
         let mut taken = Vec::with_capacity(wanted.len());
-        for filter in wanted {
+        for (index, filter) in wanted.iter().enumerate() {
+            if index >= MAX_FILTERS {
+                taken.push(None);
+                continue;
+            }
             let known = slot.filters.iter().position(|known| known.filter == filter.filter);
             if let Some(at) = known {
                 slot.filters[at] = filter.clone();

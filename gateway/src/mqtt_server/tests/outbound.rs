@@ -99,6 +99,19 @@ async fn an_unacknowledged_message_and_those_missed_come_when_a_persistent_sessi
 }
 
 #[tokio::test]
+async fn overlapping_filters_bring_a_retained_message_once_and_too_many_filters_are_refused() {
+    let server = start(open_config(), &TestIntake::default()).await;
+    server.outbound.publish("pantau/time", "1", true).unwrap();
+    let (mut device, _) = Client::v3(server.address, "a", true).await;
+    let mut filters = vec![("#", 0), ("pantau/#", 1), ("pantau/time", 0)];
+    filters.extend([("pantau/alarm/x", 1); 80]);
+    let codes = device.subscribe(&filters).await;
+    assert_eq!(device.answer().await, "pantau/time=1 q1 d0 r1");
+    assert!(device.is_silent().await);
+    assert_eq!((codes[..4].to_vec(), codes[63], codes[64], codes.len()), (vec![0, 1, 0, 1], 1, 0x80, 83));
+}
+
+#[tokio::test]
 async fn the_handle_refuses_what_is_not_the_gateways() {
     let server = start(open_config(), &TestIntake::default()).await;
     let refused = server.outbound.publish("pantau/dev/temp", "1", false);

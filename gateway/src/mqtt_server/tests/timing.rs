@@ -85,14 +85,30 @@ async fn a_silent_client_is_closed_after_one_and_a_half_keep_alives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keep_alive_does_not_run_while_the_spool_is_full() {
+async fn a_client_stays_while_the_spool_is_full_as_long_as_it_pings() {
     let mut bench = bench(open_config(), 1024);
     bench.device.hello_v3("a", true).await;
     bench.intake.set_full(true);
     bench.device.publish(1, 1, false, "x").await;
-    tokio::time::sleep(Duration::from_secs(1000)).await;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        bench.device.raw(b"\xc0\x00").await;
+        assert_eq!(bench.device.answer().await, "PINGRESP");
+    }
     bench.intake.set_full(false);
     assert_eq!(bench.device.answer().await, "PUBACK 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_not_read_is_closed_when_it_must_have_given_up() {
+    let mut bench = bench(open_config(), 1024 * 1024);
+    bench.device.hello_v3("a", true).await;
+    bench.intake.set_full(true);
+    bench.device.publish(1, 1, false, &"x".repeat(20_000)).await;
+    let begin = now();
+    let ended = tokio::time::timeout(Duration::from_secs(1000), bench.connection).await;
+    assert!(ended.is_ok());
+    assert_eq!((now() - begin).as_secs(), 180);
 }
 
 #[tokio::test(start_paused = true)]
