@@ -55,6 +55,10 @@ export class Browser {
     return page;
   }
 
+  async closePages() {
+    await Promise.all(this.engine.contexts().map((context) => context.close()));
+  }
+
   async stop() {
     await this.engine.close();
     await rm(this.folder, { recursive: true, force: true });

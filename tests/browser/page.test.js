@@ -1,7 +1,7 @@
 // The page as people meet it: in Debian's Chromium, against a real demo with its simulated devices and replayed year.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Browser, faultsByAxe, SIZES } from './browser.js';
 import { Demo, until } from './demo.js';
@@ -71,6 +71,9 @@ before(async () => {
     return findGap(series);
   }, 90_000, 1_000);
 }, { timeout: 240_000 });
+
+// A page left open goes on drawing and slows the next one.
+afterEach(() => browser.closePages());
 
 after(async () => {
   await browser?.stop();
@@ -296,7 +299,6 @@ for (const [name, size] of Object.entries(SIZES)) {
         if (axe) assert.deepEqual(await faultsByAxe(page), []);
         assert.ok((await wide()) <= 0, 'nothing sticks out to the right');
         assert.deepEqual(page.faults, []);
-        await page.context().close();
       });
     }
   }
