@@ -53,6 +53,8 @@ pub(crate) struct Live<'a, I: Intake> {
     untimed: Vec<usize>,
     /// The spool is full: something pending was not taken.
     withheld: bool,
+    /// The client is being read.
+    reading: bool,
     /// Bytes wait for the socket, the last progress was at `wrote`.
     writing: bool,
     wrote: Instant,
@@ -80,6 +82,7 @@ impl<'a, I: Intake> Live<'a, I> {
             read: READ.0,
             untimed: Vec::new(),
             withheld: false,
+            reading: true,
             writing: false,
             wrote: now,
             heard: now,
@@ -111,6 +114,11 @@ impl<'a, I: Intake> Live<'a, I> {
             }
             self.watch_writing(alarm.as_mut());
             let reading = self.session.may_read() && (!self.withheld || self.session.bytes() < WITHHELD);
+            if reading && !self.reading {
+                // Silence counts from when the client could be heard again.
+                self.heard = (self.context.clock.monotonic)();
+            }
+            self.reading = reading;
             if reading && self.inbuf.capacity() - self.inbuf.len() < READ.0 {
                 self.inbuf.reserve(self.read);
             }
@@ -139,7 +147,7 @@ impl<'a, I: Intake> Live<'a, I> {
                     _ => Err(Goodbye::Gone),
                 },
                 () = room(&self.context.intake), if self.withheld => self.submit(),
-                () = &mut alarm => self.alarm(alarm.as_mut(), reading),
+                () = &mut alarm => self.alarm(alarm.as_mut()),
             }
         }
     }
@@ -271,10 +279,10 @@ impl<'a, I: Intake> Live<'a, I> {
         self.writing = writing;
     }
 
-    fn alarm(&mut self, alarm: Pin<&mut Sleep>, reading: bool) -> Result<(), Goodbye> {
+    fn alarm(&mut self, alarm: Pin<&mut Sleep>) -> Result<(), Goodbye> {
         let now = (self.context.clock.monotonic)();
         // One that is not read is not to blame, but gets no ping answered either and has given up by then.
-        let silent = self.heard + if reading { self.limit } else { 2 * self.limit };
+        let silent = self.heard + if self.reading { self.limit } else { 2 * self.limit };
         let stalled = self.wrote + self.context.config.write_timeout;
         if self.writing && stalled <= now {
             return Err(Goodbye::Stalled);

@@ -112,6 +112,20 @@ async fn a_client_that_is_not_read_is_closed_when_it_must_have_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn silence_counts_anew_when_a_client_is_read_again() {
+    let mut bench = bench(open_config(), 1024 * 1024);
+    bench.device.hello_v3("a", true).await;
+    bench.intake.set_full(true);
+    bench.device.publish(1, 1, false, &"x".repeat(20_000)).await;
+    tokio::time::sleep(Duration::from_secs(170)).await;
+    bench.intake.set_full(false);
+    assert_eq!(bench.device.answer().await, "PUBACK 1");
+    tokio::time::sleep(Duration::from_secs(80)).await;
+    bench.device.raw(b"\xc0\x00").await;
+    assert_eq!(bench.device.answer().await, "PINGRESP");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_takes_no_bytes_is_closed_after_the_write_timeout() {
     let mut bench = bench(open_config(), 64);
     bench.device.hello_v3("a", true).await;
