@@ -177,7 +177,7 @@ impl<F: FileLayer> Committer<F> {
     fn rotate(&mut self, spare: Option<Spare<F>>, frame: &mut PendingFrame) -> Result<Duration, CommitError> {
         let Some(spare) = spare else { return Err(CommitError::Stopped) };
         let (files, dir) = (&self.shared.files, &self.shared.dir);
-        let key = Key { sequence: self.next_sequence, salt: salt(files) };
+        let key = Key { sequence: self.next_sequence, salt: salt(files, None) };
         let (previous_bytes, previous_repair) = {
             let state = lock(&self.shared.state);
             state.segments.back().map_or((0, 0), |s| (s.bytes, s.repair))
@@ -332,9 +332,11 @@ impl<F: FileLayer> Drop for Committer<F> {
     }
 }
 
-pub(crate) fn salt<F: FileLayer>(files: &F) -> u32 {
+/// A salt for a new file, another one than that of the file which it replaces: the salt is in the name.
+pub(crate) fn salt<F: FileLayer>(files: &F, not: Option<Key>) -> u32 {
     let [a, b, c, d, ..] = files.entropy().to_le_bytes();
-    u32::from_le_bytes([a, b, c, d]) | 1
+    let salt = u32::from_le_bytes([a, b, c, d]) | 1;
+    if not.is_some_and(|key| key.salt == salt) { salt.wrapping_add(2) } else { salt }
 }
 
 fn make_spare<F: FileLayer>(files: &F, path: PathBuf, bytes: u64) -> std::io::Result<Spare<F>> {

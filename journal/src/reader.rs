@@ -125,7 +125,8 @@ impl<F: FileLayer> Reader<F> {
         }
         let failed = |source| ReadError::Io { path: current.path.clone(), source };
         match current.walker.next().map_err(failed)? {
-            Step::Frame(header) if header.end <= self.from && header.first < self.from => {}
+            // At `from` itself may stand a record without positions, so only what ends before it is skipped.
+            Step::Frame(header) if header.end < self.from => {}
             Step::Frame(header) => {
                 current.entries = Some(Entries::new(current.walker.key(), &header));
                 current.body_at = header.end_offset() - u64::from(header.body);

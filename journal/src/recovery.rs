@@ -138,9 +138,11 @@ impl<F: FileLayer> Recovering<F> {
     }
 
     fn scan_all(&mut self) -> Result<(), OpenError> {
-        let mut expected = None;
+        let (mut expected, mut sequence) = (None, None);
         for i in 0..self.found.len() {
-            let after = self.found.get(i + 1).and_then(|f| f.header);
+            // Only a direct successor's header speaks of this segment.
+            let after = self.found.get(i + 1).filter(|f| f.key.sequence == self.found[i].key.sequence + 1);
+            let after = after.and_then(|f| f.header);
             let last = i + 1 == self.found.len();
             let found = &mut self.found[i];
             let sealed = after.filter(|h| h.previous_repair == found.repair()).map(|h| h.previous_bytes);
@@ -148,14 +150,15 @@ impl<F: FileLayer> Recovering<F> {
             let near = Neighbours { sealed, last, next_first: after.map(|h| h.first), expected };
             scan::scan(&self.files, found, near).map_err(OpenError::io("read", &path))?;
             let first = found.first;
-            if expected.is_some_and(|end| first > end) {
+            // A gap of positions between neighbours was reported when they were repaired.
+            if sequence.is_some_and(|before| found.key.sequence != before + 1) {
                 self.report.damaged.push(Damage {
                     range: Position(expected.unwrap_or(first))..Position(first),
                     file: found.path.clone(),
                     detail: "the segments before this one are missing".to_owned(),
                 });
             }
-            expected = Some(found.end);
+            (expected, sequence) = (Some(found.end), Some(found.key.sequence));
         }
         Ok(())
     }
@@ -168,7 +171,7 @@ impl<F: FileLayer> Recovering<F> {
             let old = self.found[i].clone();
             let last = i + 1 == self.found.len();
             let mut file = old.path.clone();
-            match repair::rewrite(&self.files, &self.dir, &old, salt(&self.files)) {
+            match repair::rewrite(&self.files, &self.dir, &old, salt(&self.files, Some(old.key))) {
                 Ok(repaired) => {
                     file = set_aside(&self.files, &self.dir, &old.path)
                         .map_err(OpenError::io("rename", &old.path))?;
@@ -214,22 +217,25 @@ impl<F: FileLayer> Recovering<F> {
             return Ok(Some(Active { file, path: last.path.clone(), key: last.key, offset: at }));
         }
         self.report.torn_tail_bytes += last.torn_bytes;
-        let copy = Copy { old: &last, salt: salt(&self.files), bytes: self.config.segment_bytes };
-        match repair::move_tail(&self.files, &self.dir, copy) {
+        let (files, dir) = (&self.files, &self.dir);
+        let copy = |bytes| Copy { old: &last, salt: salt(files, Some(last.key)), bytes };
+        // Without the space for a whole segment, a copy of just the records will do.
+        let moved = repair::move_tail(files, dir, copy(self.config.segment_bytes))
+            .or_else(|_| repair::move_tail(files, dir, copy(0)));
+        match moved {
             Ok(moved) => {
                 self.report.copied_records = last.tail_records;
-                if let Some(old) = self.found.last_mut() {
-                    *old = moved.kept.unwrap_or_else(|| moved.found.clone());
-                }
-                if self.found.last().is_some_and(|f| f.key != moved.found.key) {
-                    self.found.push(moved.found);
-                }
+                self.found.pop();
+                self.found.extend(moved.kept);
+                self.found.push(moved.found);
                 Ok(Some(moved.active))
             }
             Err(error) => {
                 tracing::error!(path = %last.path.display(), %error, "no space to copy the last commit, it stays where it is");
-                let synced = self.files.open(&last.path).and_then(|f| self.files.sync_data(&f));
-                synced.map_err(OpenError::io("sync", &last.path))?;
+                repair::write_again(&self.files, &last).map_err(OpenError::io("sync", &last.path))?;
+                if let Some(found) = self.found.last_mut() {
+                    found.drop_torn_frame();
+                }
                 Ok(None)
             }
         }

@@ -178,6 +178,19 @@ pub(crate) fn move_tail<F: FileLayer>(files: &F, dir: &Path, copy: Copy<'_>) -> 
     Ok(Moved { kept, found, active })
 }
 
+/// Writes the last frame over itself and syncs: for a disk without space for a copy. A page that a
+/// failed sync left clean is so written after all, and the bytes being the same nothing can tear.
+pub(crate) fn write_again<F: FileLayer>(files: &F, old: &Found) -> io::Result<()> {
+    let file = files.open(&old.path)?;
+    if let Some(tail) = old.tail {
+        let len = usize::try_from(tail.end_offset() - tail.offset).unwrap_or(0);
+        let mut frame = vec![0; len];
+        let read = files.read_at(&file, &mut frame, tail.offset)?;
+        files.write_at(&file, &frame[..read], tail.offset)?;
+    }
+    files.sync_data(&file)
+}
+
 /// Copies the readable records from frame offset `from` on that end at or before position `end`.
 fn copy_records<F: FileLayer>(builder: &mut Builder<F>, old: &Found, from: u64, end: u64) -> io::Result<u64> {
     let file = builder.files.open(&old.path)?;

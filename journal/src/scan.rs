@@ -99,6 +99,14 @@ impl Found {
         self.header.map_or(0, |h| h.repair)
     }
 
+    /// Takes a last frame that is torn out of what counts, where it cannot be copied.
+    pub(crate) fn drop_torn_frame(&mut self) {
+        if let (true, Some(tail)) = (self.tail_torn, self.tail) {
+            (self.end, self.end_offset) = (tail.first, tail.offset);
+            self.records -= self.tail_records.min(self.records);
+        }
+    }
+
     fn lose(&mut self, start: u64, end: u64, detail: String) {
         self.lost.push(Lost { start, end: end.max(start), detail });
     }
