@@ -60,7 +60,7 @@ impl<F: FileLayer> Reader<F> {
             if self.current.is_none() && !self.open_next()? {
                 return Ok(None);
             }
-            if let Some(found) = self.from_frame()? {
+            if let Some(found) = self.frame_record()? {
                 return Ok(Some(found));
             }
             if !self.next_frame()? {
@@ -70,7 +70,7 @@ impl<F: FileLayer> Reader<F> {
     }
 
     /// The next wanted record of the frame in memory.
-    fn from_frame(&mut self) -> Result<Option<Record>, ReadError> {
+    fn frame_record(&mut self) -> Result<Option<Record>, ReadError> {
         let Some(current) = &mut self.current else { return Ok(None) };
         let Some(entries) = &mut current.entries else { return Ok(None) };
         loop {

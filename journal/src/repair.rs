@@ -180,9 +180,13 @@ pub(crate) fn move_tail<F: FileLayer>(files: &F, dir: &Path, copy: Copy<'_>) -> 
 
 /// Writes the last frame over itself and syncs: for a disk without space for a copy. A page that a
 /// failed sync left clean is so written after all, and the bytes being the same nothing can tear.
+/// A torn frame is cut instead.
 pub(crate) fn write_again<F: FileLayer>(files: &F, old: &Found) -> io::Result<()> {
     let file = files.open(&old.path)?;
-    if let Some(tail) = old.tail {
+    if let (true, Some(tail)) = (old.tail_torn, old.tail) {
+        // Out of what counts now, so it must not come back at the next start.
+        files.set_len(&file, tail.offset)?;
+    } else if let Some(tail) = old.tail {
         let len = usize::try_from(tail.end_offset() - tail.offset).unwrap_or(0);
         let mut frame = vec![0; len];
         let read = files.read_at(&file, &mut frame, tail.offset)?;

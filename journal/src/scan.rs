@@ -102,7 +102,7 @@ impl Found {
     /// Takes a last frame that is torn out of what counts, where it cannot be copied.
     pub(crate) fn drop_torn_frame(&mut self) {
         if let (true, Some(tail)) = (self.tail_torn, self.tail) {
-            (self.end, self.end_offset) = (tail.first, tail.offset);
+            (self.end, self.end_offset, self.bytes) = (tail.first, tail.offset, tail.offset);
             self.records -= self.tail_records.min(self.records);
         }
     }

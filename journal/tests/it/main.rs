@@ -1,5 +1,6 @@
 //! The journal's promise, tested from outside on a disk that fails.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::disallowed_methods, reason = "tests own their tasks and clocks")]
 
 mod bounds;
 mod damage;

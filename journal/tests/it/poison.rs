@@ -19,7 +19,7 @@ fn a_failed_sync_fails_every_outstanding_and_later_record() {
     assert_eq!(opened.journal.append(1, b"x").unwrap_err(), AppendError::Poisoned);
     assert!(opened.journal.stats().poisoned);
     assert!(opened.committer.commit_once().is_err(), "no second try on this file");
-    assert_eq!(read_all(&opened.journal), [kept.clone()], "only synced records are read");
+    assert_eq!(read_all(&opened.journal), [kept], "only synced records are read");
     assert_eq!(opened.journal.synced(), Position(1));
 }
 
