@@ -1,0 +1,8 @@
+//! Ingest as gateways and clients meet it: real sockets on loopback, the real store in a folder of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod api;
+mod crash;
+mod harness;
+mod speed;
+mod uplink;
