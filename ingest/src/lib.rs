@@ -17,5 +17,6 @@ pub mod intake;
 pub mod live;
 pub mod metrics;
 pub mod quarantine;
+mod startup;
 pub mod store;
 pub mod validate;

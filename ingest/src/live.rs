@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// Messages that a slow watcher may lie behind.
-const BEHIND: usize = 1024;
+const BEHIND: usize = 4096;
+/// Readings in one message at most: with [`BEHIND`] a bound on memory, 50 MB when a flood meets a slow watcher.
+const TOGETHER: usize = 256;
 
 /// One committed reading.
 #[derive(Clone, Debug)]
@@ -47,17 +49,22 @@ impl Live {
         }
         for commit in commits {
             let columns = &commit.readings;
-            let news: Arc<[LiveReading]> = (0..columns.len())
-                .filter_map(|i| {
-                    let flags = columns.flags.get(i).copied().unwrap_or(0);
-                    let late = Flags(flags).contains(Flags::LATE);
-                    let (id, time, value) = (columns.series[i], columns.times[i], columns.values[i]);
-                    (!late).then(|| name(id).map(|name| LiveReading { id, name, time, value, flags }))?
-                })
-                .collect();
-            if !news.is_empty() {
-                // Nobody left to listen is no error.
-                let _ = self.0.send(news);
+            for start in (0..columns.len()).step_by(TOGETHER) {
+                let chunk = start..columns.len().min(start + TOGETHER);
+                let news: Arc<[LiveReading]> = chunk
+                    .filter_map(|i| {
+                        let flags = columns.flags.get(i).copied().unwrap_or(0);
+                        if Flags(flags).contains(Flags::LATE) {
+                            return None;
+                        }
+                        let (id, time, value) = (columns.series[i], columns.times[i], columns.values[i]);
+                        name(id).map(|name| LiveReading { id, name, time, value, flags })
+                    })
+                    .collect();
+                if !news.is_empty() {
+                    // Nobody left to listen is no error.
+                    let _ = self.0.send(news);
+                }
             }
         }
     }

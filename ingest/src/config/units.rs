@@ -1,6 +1,6 @@
 //! Values with a unit as people write them (`"128 MiB"`, `"10m"`), ids, and the place of a table in the file.
 
-use super::Place;
+use super::check::Place;
 use pantau_proto::{DeviceName, GatewayId, TimeMs};
 use serde::{Deserialize, Deserializer, de};
 use std::time::Duration;

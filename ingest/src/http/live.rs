@@ -14,9 +14,6 @@ use futures_util::stream;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, broadcast::error::RecvError};
 
-/// Items in one event at most.
-const TOGETHER: usize = 500;
-
 /// What a client wants to see; empty means everything.
 struct Wanted {
     series: Vec<String>,
@@ -37,8 +34,6 @@ struct Watch<R> {
     api: Arc<Api<R>>,
     wanted: Wanted,
     news: tokio::sync::broadcast::Receiver<Arc<[LiveReading]>>,
-    /// What is left of the last message, and where it goes on.
-    rest: Option<(Arc<[LiveReading]>, usize)>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -59,7 +54,7 @@ pub(crate) async fn watch<R: StoreReader>(
     let place = Arc::clone(&api.watchers).try_acquire_owned();
     let _place =
         place.map_err(|_| Problem::unavailable("too many live clients; poll /api/v1/latest instead"))?;
-    let watch = Watch { news: api.live.watch(), api, wanted, rest: None, _place };
+    let watch = Watch { news: api.live.watch(), api, wanted, _place };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -71,15 +66,16 @@ impl<R: StoreReader> Watch<R> {
     /// The next event; `None` when ingest stops.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.rest_event() {
-                return Some(event);
-            }
             let received = tokio::select! {
                 received = self.news.recv() => received,
                 () = self.api.stop.cancelled() => return None,
             };
             match received {
-                Ok(message) => self.rest = Some((message, 0)),
+                Ok(message) => {
+                    if let Some(event) = self.event(&message) {
+                        return Some(event);
+                    }
+                }
                 Err(RecvError::Lagged(missed)) => {
                     let event = Event::default().event("lagged");
                     return Some(event.data(format!("{{\"missed\":{missed}}}")));
@@ -89,23 +85,9 @@ impl<R: StoreReader> Watch<R> {
         }
     }
 
-    fn rest_event(&mut self) -> Option<Event> {
-        let (message, mut at) = self.rest.take()?;
-        let mut chosen: Vec<&LiveReading> = Vec::new();
-        while at < message.len() && chosen.len() < TOGETHER {
-            if self.wanted.has(&message[at].name) {
-                chosen.push(&message[at]);
-            }
-            at += 1;
-        }
-        let event = self.event(&chosen);
-        if at < message.len() {
-            self.rest = Some((message, at));
-        }
-        event
-    }
-
-    fn event(&self, chosen: &[&LiveReading]) -> Option<Event> {
+    /// An event with what is wanted of a message; `None` when that is nothing.
+    fn event(&self, message: &[LiveReading]) -> Option<Event> {
+        let chosen: Vec<_> = message.iter().filter(|reading| self.wanted.has(&reading.name)).collect();
         let ids: Vec<_> = chosen.iter().map(|reading| reading.id).collect();
         let newest = self.api.reader.latest(&ids);
         let now = self.api.clock.now().0;

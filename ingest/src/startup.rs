@@ -1,0 +1,230 @@
+//! What happens before anything runs: ports are taken, tokens read, the store recovered and the quarantine index brought
+//! up to the journal. Every failure names its place and its mend.
+
+use crate::{
+    config::{Config, ConfigError, Problem},
+    gateways::TokenDigest,
+    metrics::EngineNumbers,
+    quarantine::{self, Quarantine, QuarantineError},
+    store::{
+        Commit, StoreReader as _,
+        embedded::{self, EmbeddedReader, Replayed},
+    },
+};
+use pantau_journal::FileLayer;
+use pantau_proto::GatewayId;
+use std::{io, net::SocketAddr, path::PathBuf};
+use tokio::net::TcpListener;
+
+/// Why ingest does not run, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration does not fit together.
+    #[error("{problem}\n  mend: {mend}")]
+    Config {
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        mend: String,
+    },
+    /// The file of the configuration cannot be used.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// A port is taken, or an address is not this machine's.
+    #[error(
+        "{what} cannot listen on {address}: {source}\n  mend: stop what uses it, or choose another address: [{what}] listen = \"127.0.0.1:0\" takes a free port"
+    )]
+    Bind {
+        /// `http` or `grpc`.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A token file cannot be used.
+    #[error("the token of gateway {gateway} in {}: {problem}\n  mend: put the token on the file's first line, 16 characters or more", file.display())]
+    Token {
+        /// Whose.
+        gateway: GatewayId,
+        /// Where.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The data folder cannot be used.
+    #[error("the data folder {}: {source}\n  mend: [ingest] data_dir must be a folder that this user may write", dir.display())]
+    Data {
+        /// Which.
+        dir: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("the store: {0}")]
+    Store(#[from] embedded::OpenError),
+    /// The quarantine cannot be opened.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    /// A part ended that must not.
+    #[error("{task} ended: {detail}")]
+    Ended {
+        /// Which.
+        task: &'static str,
+        /// Why.
+        detail: String,
+    },
+}
+
+impl AppError {
+    /// Whether the configuration is at fault (exit code 2).
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Config { .. } | Self::File(_) | Self::Bind { .. } | Self::Token { .. })
+    }
+}
+
+/// Listeners that are open; nothing else has been touched yet.
+#[derive(Debug)]
+pub struct Bound {
+    pub(crate) http: TcpListener,
+    pub(crate) grpc: TcpListener,
+}
+
+impl Bound {
+    /// Where the page and the API are.
+    ///
+    /// # Errors
+    /// When the system does not know.
+    pub fn http_addr(&self) -> io::Result<SocketAddr> {
+        self.http.local_addr()
+    }
+
+    /// Where gateways deliver.
+    ///
+    /// # Errors
+    /// When the system does not know.
+    pub fn grpc_addr(&self) -> io::Result<SocketAddr> {
+        self.grpc.local_addr()
+    }
+}
+
+/// Opens the listeners, so that a port that is taken is reported before anything runs and port 0 works.
+///
+/// # Errors
+/// When the configuration does not fit together or an address cannot be listened on.
+pub async fn bind(config: &Config) -> Result<Bound, AppError> {
+    config
+        .check()
+        .map_err(|Problem { problem, mend, .. }| AppError::Config { problem, mend: mend.to_owned() })?;
+    let listen = async |what, address| {
+        TcpListener::bind(address).await.map_err(|source| AppError::Bind { what, address, source })
+    };
+    Ok(Bound {
+        http: listen("http", config.http.listen).await?,
+        grpc: listen("grpc", config.grpc.listen).await?,
+    })
+}
+
+/// Reads every gateway's token.
+///
+/// # Errors
+/// When a token file cannot be read or holds no good token.
+pub fn tokens(config: &Config) -> Result<Vec<(GatewayId, TokenDigest)>, AppError> {
+    let read = |gateway: &crate::config::Gateway| {
+        let token = match (&gateway.token, &gateway.token_file) {
+            (Some(token), _) => token.clone(),
+            (None, file) => {
+                let file = file.clone().unwrap_or_default();
+                let wrong =
+                    |problem| AppError::Token { gateway: gateway.id.clone(), file: file.clone(), problem };
+                let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+                let token = text.lines().next().unwrap_or_default().trim().to_owned();
+                if token.len() < 16 {
+                    return Err(wrong("the token is shorter than 16 characters".to_owned()));
+                }
+                token
+            }
+        };
+        Ok((gateway.id.clone(), TokenDigest::of(&token)))
+    };
+    config.gateways.iter().map(read).collect()
+}
+
+/// Everything that is recovered and ready to run.
+pub(crate) struct Open<F: FileLayer> {
+    pub(crate) store: embedded::EmbeddedStore<F>,
+    pub(crate) reader: EmbeddedReader<F>,
+    pub(crate) flusher: embedded::Flusher<F>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) feed: quarantine::Feed,
+    pub(crate) indexer: quarantine::Indexer,
+}
+
+/// Recovers the store and brings the quarantine index up to the journal.
+pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open<F>, AppError> {
+    let dir = config.ingest.data_dir.clone();
+    let data = |source| AppError::Data { dir: dir.clone(), source };
+    std::fs::create_dir_all(&dir).map_err(data)?;
+    let mut engine = embedded::Config::new(dir.join("store"));
+    engine.memory_bytes = usize::try_from(config.store.memory_bytes.0).unwrap_or(usize::MAX);
+    engine.flush_after = config.store.flush_after.0;
+    // The journal must hold what is in memory, and what comes while that is flushed.
+    engine.journal.max_bytes = engine.journal.max_bytes.max(config.store.memory_bytes.0.saturating_mul(2));
+    let recovered = tokio::task::spawn_blocking(move || recover(files, engine)).await;
+    let panicked =
+        |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };
+    let (opened, replayed) = recovered.map_err(panicked)??;
+    let embedded::Opened { store, reader, flusher, recovery } = opened;
+    tracing::info!(
+        readings = recovery.replayed_readings,
+        commits = recovery.replayed_commits,
+        torn_tail_bytes = recovery.torn_tail_bytes,
+        "the store is recovered"
+    );
+    for damage in &recovery.damage {
+        tracing::error!(damage, "the store is damaged");
+    }
+    let (quarantine, connection) = Quarantine::open(&dir.join("quarantine.sqlite")).await?;
+    let (position, indexed) = (reader.clone(), reader.clone());
+    let (feed, mut indexer) = quarantine::pair(
+        connection,
+        move || position.applied(),
+        move |position| indexed.set_indexed(position),
+    );
+    indexer.catch_up(&replayed, reader.applied()).await.map_err(QuarantineError::from)?;
+    Ok(Open { store, reader, flusher, quarantine, feed, indexer })
+}
+
+/// The store, and what its journal holds for the quarantine.
+fn recover<F: FileLayer>(
+    files: F,
+    engine: embedded::Config,
+) -> Result<(embedded::Opened<F>, Vec<Commit>), AppError> {
+    let mut replayed = Vec::new();
+    let opened = embedded::open(files, engine, &mut |Replayed { commit, .. }| {
+        if quarantine::concerns(commit) {
+            let mut kept = Commit::new(commit.gateway.clone(), commit.epoch, commit.received_ms);
+            kept.refused.clone_from(&commit.refused);
+            kept.losses.clone_from(&commit.losses);
+            replayed.push(kept);
+        }
+    })?;
+    Ok((opened, replayed))
+}
+
+/// What the engine and its journal say of themselves.
+pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>) -> EngineNumbers {
+    let (stats, journal) = (reader.stats(), reader.journal().stats());
+    let fsync = journal.fsync;
+    let bounds = pantau_journal::FSYNC_BOUNDS.into_iter().chain([f64::MAX]);
+    EngineNumbers {
+        counters: reader.counters(),
+        memory_readings: stats.memory_readings,
+        flushes: stats.flushes,
+        files: stats.files,
+        file_bytes: stats.file_bytes,
+        series: stats.series,
+        journal_bytes: journal.bytes,
+        fsync: (fsync.sum, fsync.count, bounds.zip(fsync.buckets).collect()),
+    }
+}
