@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use pantau_ingest::{app, cli};
-use pantau_journal::VolatileFiles;
+use pantau_journal::faults::VolatileFiles;
 use std::process::ExitCode;
 
 #[tokio::main]
