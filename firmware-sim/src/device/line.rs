@@ -88,6 +88,8 @@ struct Line<S> {
     stop: CancellationToken,
     /// When the present connection was accepted.
     connected: Option<TimeMs>,
+    /// Connections in a row that failed.
+    failures: u64,
 }
 
 /// Runs until the source is finished and everything acknowledged, or until `stop`: then nothing more is
@@ -99,18 +101,18 @@ pub(crate) async fn run<S: Source>(
     stop: CancellationToken,
 ) -> LineEnd<S> {
     let outbox = Outbox::new(options.outbox);
-    let mut line = Line { options, source, outbox, clock, stop, connected: None };
-    let (mut connections, mut failures) = (0_u64, 0_u64);
+    let mut line = Line { options, source, outbox, clock, stop, connected: None, failures: 0 };
+    let mut connections = 0_u64;
     loop {
         let end = line.connection().await;
         connections += u64::from(line.connected.is_some());
         let stable = line.connected.is_some_and(|since| line.clock.wall().0 - since.0 > STABLE_MS);
         match end {
             End::Finished | End::Stopped => break,
-            End::Cut => failures = 0,
+            End::Cut => line.failures = 0,
             End::Lost => {
-                failures = if stable { 1 } else { failures + 1 };
-                let wait = line.backoff(failures);
+                line.failures = if stable { 1 } else { line.failures + 1 };
+                let wait = line.backoff();
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = line.stop.cancelled() => break,
@@ -181,8 +183,7 @@ impl<S: Source> Line<S> {
                             Some(Event::Written(id)) => self.outbox.written(id),
                             Some(Event::Acked(id)) => self.outbox.acked(id),
                             Some(Event::Lost(error)) => {
-                                let client = &self.options.client_id;
-                                tracing::warn!(%client, %error, unacked = self.outbox.len(), "connection lost");
+                                self.report(&error);
                                 return End::Lost;
                             }
                             None => return End::Lost,
@@ -243,10 +244,20 @@ impl<S: Source> Line<S> {
         Duration::from_millis(wait.clamp(0, 3_600_000).cast_unsigned())
     }
 
+    /// The first failure is worth a warning; the attempts after it are not.
+    fn report(&self, error: &ConnectionError) {
+        let (client, unacked) = (&self.options.client_id, self.outbox.len());
+        if self.connected.is_some() || self.failures == 0 {
+            tracing::warn!(%client, %error, unacked, "no connection, trying again");
+        } else {
+            tracing::debug!(%client, %error, unacked, "still no connection");
+        }
+    }
+
     /// Full jitter over an exponential bound.
-    fn backoff(&self, failures: u64) -> Duration {
-        let bound = (BACKOFF_MS.0 * 2_f64.powi(failures.min(10) as i32)).min(BACKOFF_MS.1);
-        let draw = hash(&[self.clock.nanos(), failures, self.options.client_id.len() as u64]);
+    fn backoff(&self) -> Duration {
+        let bound = (BACKOFF_MS.0 * 2_f64.powi(self.failures.min(10) as i32)).min(BACKOFF_MS.1);
+        let draw = hash(&[self.clock.nanos(), self.failures, self.options.client_id.len() as u64]);
         Duration::from_millis((bound * unit(draw)) as u64)
     }
 }
