@@ -22,18 +22,19 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::config::{self, Config, Profile};
+use crate::config::Config;
 use crate::decode::Decoder;
-use crate::figures::{Counters, Figures};
+use crate::figures::{Counters, Figures, value};
 use crate::intake::SpoolIntake;
 use crate::mqtt_server::{self, Server, Stats};
-use crate::spool::{self, Bounds, Spool, SpoolError};
+use crate::spool::{self, Spool, SpoolError};
 use crate::status;
 use crate::uplink::{Uplink, UplinkConfigError};
+use crate::wiring;
 
-/// How long a stop waits for each: the listener, the last sync, the uplink, the rest.
+/// How long a stop waits for each: the listener, the sync, the uplink, the rest, and as long again for the last sync.
 const STOP: [Duration; 4] =
-    [Duration::from_secs(3), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(1)];
+    [wiring::MQTT_GRACE, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(1)];
 
 /// Why the gateway ended.
 #[derive(Debug, thiserror::Error)]
@@ -130,27 +131,27 @@ async fn run_on<F: FileLayer>(
     stop: CancellationToken,
 ) -> Result<(), AppError> {
     let counters = Arc::new(Counters::default());
-    let (dir, bounds) = (config.gateway.data_dir.join("spool"), bounds(&config));
+    let (dir, bounds) = (config.gateway.data_dir.join("spool"), wiring::bounds(&config));
     let opening =
         tokio::task::spawn_blocking(move || spool::open(files, &dir, bounds, rand::random(), counters));
     let opened = opening.await.map_err(|error| AppError::Ended("opening the spool", error.to_string()))??;
     let spool = opened.spool;
     prepare(spool.journal());
+    let intake = SpoolIntake::new(spool.clone(), Decoder::new(&config.decode_rules()));
+    let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
+    let (listener, _outbound) = Server::new(wiring::listener(&config.mqtt), intake, &opened.sessions, clock)?;
+    drop(opened.sessions);
+    let stats = listener.stats();
+    let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
+
     let committer = opened.committer;
     let (ended, mut committed) = oneshot::channel();
     let thread = std::thread::Builder::new()
         .name("spool-sync".into())
         .spawn(move || drop(ended.send(committer.run().map_err(|error| error.to_string()))))
         .map_err(AppError::Thread)?;
-
     let stops = Stops::default();
     let mut tasks = Tasks::new();
-    let intake = SpoolIntake::new(spool.clone(), Decoder::new(&config.decode_rules()));
-    let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
-    let (listener, _outbound) = Server::new(listener(&config.mqtt), intake, &opened.sessions, clock)?;
-    drop(opened.sessions);
-    let stats = listener.stats();
-    let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
     tracing::info!(address = %bound.mqtt_address, "listening for MQTT");
     tracing::info!(address = %bound.status_address, "listening for the status page");
     start(&mut tasks, MQTT, {
@@ -194,47 +195,16 @@ async fn run_on<F: FileLayer>(
     spool.save_acks();
     spool.journal().close();
     drop(spool);
-    let synced = tokio::task::spawn_blocking(move || thread.join()).await;
-    match (outcome, synced) {
-        (Ok(()), Ok(Ok(()))) => match committed.try_recv() {
-            Ok(Err(error)) => Err(AppError::Ended("the spool's commits", error)),
-            _ => Ok(()),
-        },
-        (Ok(()), _) => Err(AppError::Ended("the spool's commits", "it panicked".into())),
-        (Err(error), _) => Err(error),
+    outcome?;
+    let failed = |error| AppError::Ended("the spool's commits", error);
+    // The last sync. A disk that hangs is not waited for: what is not synced was not acknowledged.
+    match timeout(STOP[3], committed).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(done) => return Err(failed(why(done))),
+        Err(_) => return Err(failed("the disk does not answer".into())),
     }
-}
-
-/// The listener's configuration; its other bounds are its own defaults.
-fn listener(config: &config::Mqtt) -> mqtt_server::Config {
-    let user = |user: &config::User| mqtt_server::User {
-        name: user.name.clone(),
-        password_hash: user.password_hash.as_ref().map_or(String::new(), |hash| hash.reveal().to_owned()),
-    };
-    mqtt_server::Config {
-        max_connections: config.max_connections,
-        max_packet_bytes: config.max_packet_bytes,
-        max_sessions: config.max_connections,
-        stop_grace: STOP[0],
-        users: config.user.iter().map(user).collect(),
-        anonymous: config.anonymous,
-        ..mqtt_server::Config::default()
-    }
-}
-
-pub(crate) fn bounds(config: &Config) -> Bounds {
-    Bounds {
-        max_bytes: config.spool.max_bytes,
-        free_floor_bytes: config.spool.free_floor_bytes,
-        segment_bytes: config.spool.segment_bytes,
-        keep_acked: config.spool.keep_acked,
-        commit_delay: match config.gateway.profile {
-            Profile::Fast => Duration::from_millis(2),
-            Profile::Sdcard => Duration::from_secs(1),
-        },
-        // What devices send while a sync lasts, and a snapshot of all sessions, live and away, at their bounds.
-        pending_bytes: (8 << 20) + config.mqtt.max_connections * (24 << 10),
-    }
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+    joined.map_err(|error| failed(error.to_string()))?.map_err(|_| failed("it panicked".into()))
 }
 
 fn start(
@@ -304,13 +274,16 @@ async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks)
         }
     };
     drop(timeout(STOP[1], synced).await);
+    // Only a stream that stands is waited for: without one the backlog stays, as safe as before.
     let emptied = async {
-        while spool.backlog(clock::now()).0 > 0 {
+        while spool.backlog(clock::now()).0 > 0 && value(&spool.counters().connected) != 0 {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    if timeout(STOP[2], emptied).await.is_err() {
-        tracing::info!(readings = spool.backlog(clock::now()).0, "the backlog stays in the spool");
+    drop(timeout(STOP[2], emptied).await);
+    let (readings, _) = spool.backlog(clock::now());
+    if readings > 0 {
+        tracing::info!(readings, "the backlog stays in the spool");
     }
 }
 

@@ -3,7 +3,8 @@
 //! `PANTAU_FAULTS=volatile[,drop-syncs][,ack-early]`: writes stay in the process until their sync, so that SIGKILL loses
 //! what was not synced; syncs do nothing; devices are acknowledged before the sync.
 
-use pantau_journal::{FileLayer, Journal, VolatileFiles};
+use pantau_journal::faults::VolatileFiles;
+use pantau_journal::{FileLayer, Journal};
 
 /// What the environment asks for.
 #[derive(Debug, Clone, Copy)]

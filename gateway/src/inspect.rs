@@ -13,7 +13,7 @@ use crate::spool::{self, SpoolError};
 pub fn report(config: &Config) -> Result<String, SpoolError> {
     let dir = config.gateway.data_dir.join("spool");
     let files = pantau_journal::StdFiles::new();
-    let seen = spool::inspect(files, &dir, crate::app::bounds(config))?;
+    let seen = spool::inspect(files, &dir, crate::wiring::bounds(config))?;
     let mut text = format!(
         "{}\nepoch {}\npositions kept {} to {}\nnot acknowledged {}\nsessions {}\n",
         dir.display(),

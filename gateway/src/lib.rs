@@ -20,6 +20,7 @@ pub mod mqtt_server;
 mod spool;
 mod status;
 mod uplink;
+mod wiring;
 
 pub use spool::SpoolError;
 pub use uplink::UplinkConfigError;

@@ -109,8 +109,14 @@ impl Config {
                     "name the user",
                 ));
             }
-            let hash = user.password_hash.as_ref().map_or("", Secret::reveal);
-            if argon2::password_hash::PasswordHash::new(hash).is_err() || !hash.starts_with("$argon2") {
+            if mqtt.user[..n].iter().any(|other| other.name == user.name) {
+                return Err(Fault::new(
+                    format!("mqtt.user[{n}].name"),
+                    format!("user {:?} is there twice", user.name),
+                    "keep one of them",
+                ));
+            }
+            if !is_argon2(user.password_hash.as_ref().map_or("", Secret::reveal)) {
                 return Err(Fault::new(
                     format!(
                         "mqtt.user[{n}].{}",
@@ -122,7 +128,7 @@ impl Config {
             }
         }
         between("mqtt.max_connections", mqtt.max_connections as u64, 1, 100_000)?;
-        between("mqtt.max_packet_bytes", mqtt.max_packet_bytes as u64, 256, 1 << 20)
+        between("mqtt.max_packet_bytes", mqtt.max_packet_bytes as u64, 1_024, 1 << 20)
     }
 
     fn check_spool(&self) -> Result<(), Fault> {
@@ -175,6 +181,15 @@ fn between(key: &str, value: u64, least: u64, most: u64) -> Result<(), Fault> {
         format!("{value} is not between {least} and {most}"),
         format!("use a value between {least} and {most}"),
     ))
+}
+
+fn is_argon2(hash: &str) -> bool {
+    argon2::password_hash::PasswordHash::new(hash).is_ok_and(|hash| {
+        argon2::Algorithm::try_from(hash.algorithm).is_ok()
+            && argon2::Params::try_from(&hash).is_ok()
+            && hash.salt.is_some()
+            && hash.hash.is_some()
+    })
 }
 
 fn exposed(listen: SocketAddr) -> bool {

@@ -127,7 +127,7 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
             SessionEvent::Released { client, packet_id } => (client, Change::Released(u32::from(packet_id))),
         };
         let session = Some(SessionChange { client: client.to_owned(), change: Some(change) });
-        self.spool.note(&Record { session, ..Record::default() }).map(SpoolTicket)
+        self.spool.remember(&Record { session, ..Record::default() }).map(SpoolTicket)
     }
 
     async fn room(&self) {

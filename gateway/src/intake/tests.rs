@@ -1,1 +1,79 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::task::Waker;
+
+use pantau_journal::Position;
+use pantau_journal::sim::SimFiles;
+use prost::Message as _;
+
+use super::*;
+use crate::figures::value;
+use crate::spool::tests::{frame, intake, key, reopen};
+
+fn poll(ticket: &mut SpoolTicket) -> Poll<Result<(), Failed>> {
+    Pin::new(ticket).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn an_ack_never_leaves_before_the_sync() {
+    let mut opened = reopen(&SimFiles::new());
+    let door = intake(&opened.spool);
+    let mut ticket = door.submit("c", &[frame("pantau/a/pm10", b"1", 1, None)], &mut Vec::new()).unwrap();
+    let mut session = door.session(SessionEvent::Started { client: "c", expiry_s: 1 }).unwrap();
+    assert!(poll(&mut ticket).is_pending() && poll(&mut session).is_pending());
+    while opened.committer.commit_once().unwrap() {}
+    assert!(poll(&mut ticket).is_ready() && poll(&mut session).is_ready());
+}
+
+#[test]
+fn only_untimed_qos_1_deliveries_are_reported_and_poison_takes_a_position() {
+    let mut opened = reopen(&SimFiles::new());
+    let door = intake(&opened.spool);
+    let timed = br#"{"time":1800000000000,"pm10":1}"#;
+    let frames = [
+        frame("pantau/a", timed, 1, key(1, 11, Delivery::AtLeastOnce)),
+        frame("pantau/a/pm10", b"2", 1, key(2, 22, Delivery::AtLeastOnce)),
+        frame("pantau/a/pm10", b"poison", 1, key(3, 33, Delivery::AtLeastOnce)),
+        frame("pantau/a/pm10", b"4", 1, key(4, 44, Delivery::ExactlyOnce)),
+        frame("pantau/a/pm10", b"5", 1, None),
+        frame("pantau/a", br#"{"pm10":6}"#, 1, key(6, 66, Delivery::AtLeastOnce)),
+    ];
+    let mut untimed = vec![99];
+    drop(door.submit("c", &frames, &mut untimed).unwrap());
+    assert_eq!(untimed, [1, 5]);
+    while opened.committer.commit_once().unwrap() {}
+    assert_eq!(opened.spool.journal().synced(), Position(6));
+    assert_eq!((value(&door.counters().accepted), value(&door.counters().quarantined)), (6, 1));
+    let raw = std::iter::from_fn({
+        let mut reader = opened.spool.journal().reader(Position(0));
+        move || reader.next().unwrap()
+    });
+    let record = raw
+        .filter(|raw| raw.count == 6)
+        .map(|raw| Record::decode(raw.bytes.as_slice()).unwrap())
+        .next()
+        .unwrap();
+    assert_eq!((record.refused[0].offset, record.source.as_str()), (2, "c"));
+    assert_eq!((record.ids, record.hashes, record.held), (vec![1, 2, 3, 6], vec![0, 22, 0, 66], vec![4]));
+}
+
+#[test]
+fn a_huge_refused_payload_is_kept_only_in_part_and_says_so() {
+    let long = vec![b'x'; 100_000];
+    let topic = "t/".repeat(5_000);
+    let refusal = Refusal::new(pantau_proto::v1::Reason::BadPayload, "no number");
+    let kept = refused(3, &frame(&topic, &long, 1, None), refusal);
+    assert_eq!((kept.payload.len(), kept.topic.len(), kept.offset), (MAX_REFUSED_BYTES, MAX_TOPIC_BYTES, 3));
+    assert!(kept.detail.contains("of 100000 bytes"), "{}", kept.detail);
+}
+
+#[test]
+fn a_slice_with_too_many_readings_is_to_be_split_and_nothing_of_it_is_taken() {
+    let opened = reopen(&SimFiles::new());
+    let door = intake(&opened.spool);
+    let members: Vec<String> = (0..1_000).map(|n| format!("\"pm10/c{n}\":{n}")).collect();
+    let payload = format!("{{{}}}", members.join(","));
+    let frames = [frame("pantau/a", payload.as_bytes(), 1, None); 21];
+    assert_eq!(door.submit("c", &frames, &mut Vec::new()).unwrap_err(), SubmitError::TooLarge);
+    assert_eq!(value(&door.counters().accepted), 0);
+}

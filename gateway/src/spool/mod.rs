@@ -18,7 +18,7 @@ mod sessions;
 mod stamps;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod uplink;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -154,7 +154,18 @@ impl<F: FileLayer> Spool<F> {
         record.arrival = arrival.0;
     }
 
-    /// Journals a record that takes no position; it may use the reserve.
+    /// Journals what happened to a session. Not from the reserve: that is kept for what makes room again.
+    pub(crate) fn remember(&self, record: &Record) -> Result<Ticket, SubmitError> {
+        let mut ordered = locked(&self.shared.ordered);
+        let appended = self.shared.journal.append(0, &record.encode_to_vec());
+        if appended.is_ok() {
+            ordered.state.apply(record);
+        }
+        drop(ordered);
+        appended.map_err(|error| self.refused(error))
+    }
+
+    /// Journals a record of the spool's own that takes no position; it may use the reserve.
     pub(crate) fn note(&self, record: &Record) -> Result<Ticket, SubmitError> {
         let mut ordered = locked(&self.shared.ordered);
         self.note_locked(&mut ordered, record)

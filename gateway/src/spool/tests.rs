@@ -28,19 +28,24 @@ fn bounds() -> Bounds {
     }
 }
 
-fn reopen(files: &SimFiles) -> Opened<SimFiles> {
+pub(crate) fn reopen(files: &SimFiles) -> Opened<SimFiles> {
     open(files.clone(), Path::new("spool"), bounds(), 42, Arc::new(Counters::default())).unwrap()
 }
 
-fn intake(spool: &Spool<SimFiles>) -> SpoolIntake<SimFiles> {
+pub(crate) fn intake(spool: &Spool<SimFiles>) -> SpoolIntake<SimFiles> {
     SpoolIntake::new(spool.clone(), Decoder::new(&Config::default().decode_rules()))
 }
 
-fn key(packet_id: u16, hash: u64, kind: Delivery) -> Option<DeliveryKey> {
+pub(crate) fn key(packet_id: u16, hash: u64, kind: Delivery) -> Option<DeliveryKey> {
     Some(DeliveryKey { packet_id, hash, kind })
 }
 
-fn frame<'a>(topic: &'a str, payload: &'a [u8], arrival: i64, key: Option<DeliveryKey>) -> Frame<'a> {
+pub(crate) fn frame<'a>(
+    topic: &'a str,
+    payload: &'a [u8],
+    arrival: i64,
+    key: Option<DeliveryKey>,
+) -> Frame<'a> {
     Frame { topic, payload, arrival: TimeMs(arrival), key }
 }
 
@@ -190,6 +195,7 @@ fn a_full_spool_withholds_until_acked_segments_are_freed() {
     let mut opened = reopen(&files);
     let spool = opened.spool.clone();
     let door = intake(&spool);
+    drop(door.session(SessionEvent::Started { client: "c", expiry_s: 60 }).unwrap());
     let mut taken = 0;
     let full = loop {
         let frames = [frame("pantau/a/pm10", b"1", 1, None)];
@@ -202,8 +208,6 @@ fn a_full_spool_withholds_until_acked_segments_are_freed() {
         assert!(taken < 10_000);
     };
     assert_eq!(full, SubmitError::Full);
-    door.session(SessionEvent::Started { client: "c", expiry_s: 60 })
-        .expect("bookkeeping may use the reserve");
     while opened.committer.commit_once().unwrap() {}
     spool.acked(&[(0, spool.journal().synced().0)].into_iter().collect(), &[]);
     let (snapshot, below) = spool.prepare_release(TimeMs(i64::MAX)).unwrap();

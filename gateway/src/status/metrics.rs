@@ -36,7 +36,7 @@ impl Collector for FiguresCollector {
 }
 
 fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result {
-    let bounds = FSYNC_BOUNDS.iter().copied().chain([f64::MAX]);
+    let bounds = FSYNC_BOUNDS.iter().copied().chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(fsync.buckets).collect();
     let help = "How long the syncs of the spool took";
     let mut metric = encoder.encode_descriptor("fsync_seconds", help, None, MetricType::Histogram)?;

@@ -63,6 +63,8 @@ enum StreamError {
     Feed(#[from] FeedError),
     #[error("packing a batch panicked")]
     Panicked,
+    #[error("the spool has stopped")]
+    Stopped,
     /// No fault.
     #[error("ingest asks for a new epoch")]
     NewEpoch,

@@ -150,7 +150,9 @@ impl<F: FileLayer> Sending<'_, F> {
                     }
                     hold = self.packed(packed?)?;
                 }
-                _ = self.spool.journal().synced_beyond(cursor), if idle => {}
+                synced = self.spool.journal().synced_beyond(cursor), if idle => {
+                    synced.map_err(|_| StreamError::Stopped)?;
+                }
                 _ = tick.tick() => {
                     hold = false;
                     if self.plan.waits() && clock::monotonic() - progress > SILENCE {

@@ -1,0 +1,44 @@
+//! Turns the configuration into what each part wants to know, so that no part knows the file's shape.
+
+use std::time::Duration;
+
+use crate::config::{self, Config, Profile};
+use crate::mqtt_server;
+use crate::spool::Bounds;
+
+/// How long connections may take to end when the gateway stops.
+pub(crate) const MQTT_GRACE: Duration = Duration::from_secs(3);
+
+/// The MQTT listener's; its other bounds are its own defaults.
+pub(crate) fn listener(config: &config::Mqtt) -> mqtt_server::Config {
+    let user = |user: &config::User| mqtt_server::User {
+        name: user.name.clone(),
+        password_hash: user.password_hash.as_ref().map_or(String::new(), |hash| hash.reveal().to_owned()),
+    };
+    mqtt_server::Config {
+        max_connections: config.max_connections,
+        max_packet_bytes: config.max_packet_bytes,
+        max_sessions: config.max_connections,
+        stop_grace: MQTT_GRACE,
+        users: config.user.iter().map(user).collect(),
+        anonymous: config.anonymous,
+        ..mqtt_server::Config::default()
+    }
+}
+
+/// The spool's.
+pub(crate) fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        max_bytes: config.spool.max_bytes,
+        free_floor_bytes: config.spool.free_floor_bytes,
+        segment_bytes: config.spool.segment_bytes,
+        keep_acked: config.spool.keep_acked,
+        commit_delay: match config.gateway.profile {
+            // The sync itself takes a millisecond or more, so that commits stay well filled under load.
+            Profile::Fast => Duration::from_micros(500),
+            Profile::Sdcard => Duration::from_secs(1),
+        },
+        // What devices send while a sync lasts, and a snapshot of all sessions, live and away, at their bounds.
+        pending_bytes: (8 << 20) + config.mqtt.max_connections * (24 << 10),
+    }
+}
