@@ -94,13 +94,10 @@ impl Ingest {
         (status, String::from_utf8(body).unwrap())
     }
 
-    #[track_caller]
-    pub(crate) fn json(&self, path: &str) -> impl Future<Output = Value> {
-        async move {
-            let (status, body) = self.get(path).await;
-            assert_eq!(status, 200, "{path}: {body}");
-            serde_json::from_str(&body).unwrap()
-        }
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let (status, body) = self.get(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
     }
 
     /// A problem with this status; its detail.
