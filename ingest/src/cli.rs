@@ -5,7 +5,7 @@ use crate::{
     config::{Config, DEFAULT},
 };
 use clap::{Parser, Subcommand};
-use std::{future::Future, path::PathBuf, process::ExitCode};
+use std::{future::Future, io::IsTerminal, path::PathBuf, process::ExitCode};
 use tokio_util::sync::CancellationToken;
 
 /// The city's side of Pantau: takes what gateways deliver, keeps it, shows it.
@@ -54,7 +54,12 @@ where
             })
         }
         Command::Run { config, log } => {
-            tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(log).init();
+            let colours = std::io::stderr().is_terminal();
+            tracing_subscriber::fmt()
+                .with_writer(std::io::stderr)
+                .with_ansi(colours)
+                .with_max_level(log)
+                .init();
             serve(config, run).await
         }
     };
