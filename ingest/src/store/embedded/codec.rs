@@ -39,18 +39,24 @@ fn config(differences: bool) -> ChunkConfig {
 
 /// Whether the differences of neighbours need fewer bits than the distances to the middle.
 fn differences_are_smaller(numbers: &[i64]) -> bool {
-    let Some(&first) = numbers.first() else { return false };
+    bits_of_differences(numbers, 0) < bits_around_the_middle(numbers)
+}
+
+/// Bits that the distances to the middle need, all together.
+fn bits_around_the_middle(numbers: &[i64]) -> u64 {
+    let Some(&first) = numbers.first() else { return 0 };
     let sum: i128 = numbers.iter().map(|number| i128::from(number.wrapping_sub(first))).sum();
     let middle = first.wrapping_add((sum / numbers.len() as i128) as i64);
-    let bits = |distance: i64| u64::from(64 - distance.unsigned_abs().leading_zeros());
-    let mut previous = first;
-    let (mut plain, mut rising) = (0, 0);
-    for &number in numbers {
-        plain += bits(number.wrapping_sub(middle));
-        rising += bits(number.wrapping_sub(previous));
-        previous = number;
-    }
-    rising < plain
+    numbers.iter().map(|number| bits(number.wrapping_sub(middle))).sum()
+}
+
+/// Bits that the differences of neighbours need beyond the usual difference, all together.
+fn bits_of_differences(numbers: &[i64], usual: i64) -> u64 {
+    numbers.windows(2).map(|pair| bits(pair[1].wrapping_sub(pair[0]).wrapping_sub(usual))).sum()
+}
+
+fn bits(distance: i64) -> u64 {
+    u64::from(64 - distance.unsigned_abs().leading_zeros())
 }
 
 fn put_pco<T: pco::data_types::Number>(out: &mut Vec<u8>, numbers: &[T], config: &ChunkConfig) -> bool {
@@ -119,27 +125,18 @@ fn grid(times: &[i64], residuals: &mut Vec<i64>) -> Option<(i64, i64)> {
         return None;
     }
     let (first, last) = (*times.first()?, *times.last()?);
-    let (mut least, mut most) = (i64::MAX, i64::MIN);
-    for pair in times.windows(2) {
-        let difference = pair[1].wrapping_sub(pair[0]);
-        least = least.min(difference);
-        most = most.max(difference);
-    }
-    let spread = most.checked_sub(least).filter(|spread| *spread > 0)?;
     let mean = last.checked_sub(first)? / (times.len() as i64 - 1);
-    let round = (mean + 500) / 1_000 * 1_000;
     // A step is a whole number of seconds more often than not, and the mean does not hit it exactly.
-    let candidates = [if (mean - round).abs() <= spread { round } else { mean }, mean];
-    for step in candidates {
+    let round = (mean + 500) / 1_000 * 1_000;
+    for step in [round, mean] {
         residuals.clear();
-        let (mut low, mut high) = (0, 0);
-        for (at, time) in times.iter().enumerate() {
-            let residual = time.wrapping_sub(first).wrapping_sub(step.wrapping_mul(at as i64));
-            low = low.min(residual);
-            high = high.max(residual);
-            residuals.push(residual);
+        let mut base = first;
+        for time in times {
+            residuals.push(time.wrapping_sub(base));
+            base = base.wrapping_add(step);
         }
-        if high.checked_sub(low).is_some_and(|range| range < spread) {
+        // Gaps shift all that follows, and exact times have no differences to speak of: both are no grid.
+        if bits_around_the_middle(residuals) < bits_of_differences(times, step) {
             return Some((first, step));
         }
     }

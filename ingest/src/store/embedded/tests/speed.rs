@@ -173,3 +173,23 @@ fn store_recovery_speed() {
     let Opened { recovery, .. } = open(files, Config::new(dir.path()), &mut |_| {}).unwrap();
     println!("recovery of {} readings: {:?}", recovery.replayed_readings, clock.monotonic() - before);
 }
+
+/// Lines of `series number,milliseconds,value` in the order of time: `STORE_DATA=file`.
+#[test]
+#[ignore = "measures a data set of one's own"]
+fn store_size_of_a_data_set() {
+    let Ok(path) = std::env::var("STORE_DATA") else { return };
+    let mut readings = Columns::default();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let mut fields = line.split(',');
+        readings.series.push(SeriesId(fields.next().unwrap().parse().unwrap()));
+        readings.times.push(fields.next().unwrap().parse().unwrap());
+        readings.values.push(fields.next().unwrap().parse().unwrap());
+    }
+    let series = readings.series.iter().max().unwrap().0 + 1;
+    let mut first = Commit::new(gateway(), Epoch(1), 0);
+    first.readings = readings;
+    let dir = tempfile::tempdir().unwrap();
+    let figures = run(dir.path(), series, &[first]);
+    println!("{:.3} bytes a reading in files", figures.bytes);
+}
