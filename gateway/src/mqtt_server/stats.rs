@@ -34,7 +34,7 @@ pub struct Stats {
     pub accepted: Count,
     /// Connections turned away because there were too many.
     pub turned_away: Count,
-    /// CONNECTs that were refused: user, password, client identifier, version.
+    /// Refused by the answer to CONNECT: user, password, client identifier, version.
     pub refused: Count,
     /// Connections ended by a packet that breaks the protocol.
     pub violations: Count,

@@ -4,5 +4,4 @@
 mod api;
 mod crash;
 mod harness;
-mod speed;
 mod uplink;

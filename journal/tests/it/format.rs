@@ -52,14 +52,3 @@ fn a_newer_format_is_refused_by_name_and_not_touched() {
     }
     assert_eq!(files.contents(&path), Some(contents));
 }
-
-#[test]
-#[ignore = "writes the example of the current format; run once for a new format"]
-fn write_the_example() {
-    let files = SimFiles::new();
-    fill(&files);
-    std::fs::create_dir_all(example()).unwrap();
-    for path in segment_paths(&files) {
-        std::fs::write(example().join(path.file_name().unwrap()), files.contents(&path).unwrap()).unwrap();
-    }
-}

@@ -10,7 +10,6 @@ mod registry;
 mod session;
 mod support;
 mod tcp;
-mod throughput;
 mod timing;
 mod topics;
 mod wire;

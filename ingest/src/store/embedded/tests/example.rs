@@ -7,9 +7,9 @@ use pantau_journal::StdFiles;
 use pantau_proto::{Epoch, Flags};
 
 use super::super::{Config, Opened, open};
-use super::support::{ALL, commit, gateway, new_series};
-use crate::store::types::{Columns, Commit, SeriesId};
-use crate::store::{Store, StoreReader};
+use super::support::{ALL, gateway};
+use crate::store::StoreReader;
+use crate::store::types::SeriesId;
 
 const START: i64 = 1_772_323_200_000 - 300 * 10_000; // 50 minutes before 2026-03-01T00:00:00Z
 
@@ -28,37 +28,6 @@ fn reading(series: u32, at: i64) -> (i64, f64, u16) {
             (time + at * at, extremes[at as usize % 5], Flags::LATE.0)
         }
     }
-}
-
-fn example() -> Commit {
-    let mut commit = commit(0, &[]);
-    commit.new_series = new_series(0..3);
-    commit.ranges = vec![0..900, 1_000..1_001];
-    commit.reported_next = Some(1_001);
-    let mut readings = Columns::default();
-    for at in 0..600 {
-        for series in (0..3).filter(|series| *series < 2 || at < 100) {
-            let (time, value, flags) = reading(series, at);
-            readings.series.push(SeriesId(series));
-            readings.times.push(time);
-            readings.values.push(value);
-            readings.flags.push(flags);
-        }
-    }
-    commit.readings = readings;
-    commit
-}
-
-#[test]
-#[ignore = "writes the example; only when a format is made"]
-fn write_the_example() {
-    let Opened { mut store, mut flusher, .. } =
-        open(StdFiles::new(), Config::new(folder()), &mut |_| {}).unwrap();
-    store.append(&[example()]).unwrap();
-    store.freeze().unwrap();
-    flusher.flush_once().unwrap();
-    drop(store);
-    std::fs::remove_dir_all(folder().join("journal")).unwrap();
 }
 
 #[test]

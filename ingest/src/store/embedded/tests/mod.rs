@@ -7,6 +7,5 @@ mod engine;
 mod example;
 mod formats;
 mod model;
-mod speed;
 mod stress;
 mod support;
