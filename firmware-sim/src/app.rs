@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pantau_proto::TimeMs;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ use crate::options::{BrokerOptions, FleetOptions, ReplayOptions};
 use crate::replay::ReplaySource;
 use crate::summary::Summary;
 use crate::{fleet, weather};
+
+/// Time between two messages of a device in the past that `fleet --past` makes.
+const PAST_PERIOD_MS: i64 = 60_000;
 
 /// What ended a run.
 #[derive(Debug, thiserror::Error)]
@@ -92,19 +96,27 @@ fn stop_at_a_signal(stop: CancellationToken) -> Result<impl Future<Output = ()>,
 /// # Errors
 /// A broker address that cannot be read. A broker that cannot be reached is no error: devices try again.
 pub async fn fleet(options: FleetOptions, stop: CancellationToken) -> Result<Summary, SimError> {
-    let FleetOptions { broker, devices, period, seed, connections, window, run_for, faults } = options;
+    let FleetOptions { broker, devices, period, past, seed, connections, window, run_for, faults } = options;
     let clock = Clock::start();
     let connections = connections.unwrap_or(devices.min(20)).clamp(1, devices.max(1));
     let mut groups = vec![Vec::new(); connections as usize];
     for (index, device) in fleet::devices(devices).enumerate() {
         groups[index % connections as usize].push(device);
     }
-    let (start, period) = (clock.wall(), i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
-    let lines = groups.into_iter().enumerate().map(|(number, group)| {
-        let client = format!("pantau-sim-fleet-{seed}-{number}");
-        (client, FleetSource::new(seed, group, start, period, faults))
-    });
-    let ends = run_lines(&broker, window, lines.collect(), clock, run_for, stop).await?;
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let start = clock.wall();
+    let mut lines = Vec::with_capacity(2 * groups.len());
+    for (number, group) in groups.into_iter().enumerate() {
+        if let Some(past) = past {
+            let from = TimeMs(start.0.saturating_sub(millis(past)));
+            let source = FleetSource::new(seed, group.clone(), from, PAST_PERIOD_MS, faults).until(start);
+            // A session of its own, so that the past does not hold up the present.
+            lines.push((format!("pantau-sim-fleet-{seed}-{number}-past"), source));
+        }
+        let source = FleetSource::new(seed, group, start, millis(period), faults);
+        lines.push((format!("pantau-sim-fleet-{seed}-{number}"), source));
+    }
+    let ends = run_lines(&broker, window, lines, clock, run_for, stop).await?;
     let mut summary = summary(&ends, devices.into());
     for end in &ends {
         summary.faults.add(&end.source.counts());

@@ -49,6 +49,9 @@ pub struct FleetOptions {
     /// Time between two messages of a device: 500ms, 1s, 10m
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub period: Duration,
+    /// First so much of the past, a message a minute with its own time, as fast as it is acknowledged: 24h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub past: Option<Duration>,
     /// Same seed, same city
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -73,6 +76,7 @@ impl FleetOptions {
             broker,
             devices,
             period: Duration::from_secs(1),
+            past: None,
             seed,
             connections: None,
             window: 100,

@@ -308,12 +308,13 @@ const takePictures = async () => {
   await mkdir(PICTURES, { recursive: true });
   const [from, to] = [-15, 15].map((days) => new Date(gap.from + days * 86_400_000).toISOString());
   const month = `from=${from}&to=${to}`;
-  for (const [name, lang, theme, query] of [
-    ['wall', 'id', 'dark', ''],
-    ['laptop', 'en', 'light', `?series=${gap.series}&${month}`],
-    ['phone', 'id', 'light', ''],
+  for (const [name, size, lang, theme, query] of [
+    ['wall', 'wall', 'id', 'dark', ''],
+    ['laptop', 'laptop', 'en', 'light', ''],
+    ['history', 'laptop', 'en', 'light', `?series=${gap.series}&${month}`],
+    ['phone', 'phone', 'id', 'light', ''],
   ]) {
-    const page = await browser.open(`${demo.url}/${query}`, { size: SIZES[name], lang, theme });
+    const page = await browser.open(`${demo.url}/${query}`, { size: SIZES[size], lang, theme });
     await shown(page);
     await allWell(page);
     if (name !== 'phone') await plotted(page);

@@ -196,7 +196,9 @@ impl Devices {
         let mut devices = Self::default();
         let broker = BrokerOptions::at(parts.mqtt.to_string());
         let stop = &devices.stop;
-        let fleet = FleetOptions::new(broker.clone(), demo::DEVICES, demo::SEED);
+        let mut fleet = FleetOptions::new(broker.clone(), demo::DEVICES, demo::SEED);
+        // So that the charts of the first minute have something to show.
+        fleet.past = (!demo::has_history(&data_dir)).then_some(Duration::from_secs(24 * 3_600));
         let fleet = pantau_sim::app::fleet(fleet, stop.clone());
         let live = pantau_sim::app::replay(ReplayOptions::live(broker.clone()), stop.clone());
         let history = (!demo::has_history(&data_dir)).then(|| history(broker, data_dir, stop.clone()));

@@ -17,6 +17,8 @@ pub(crate) struct FleetSource {
     period: i64,
     faults: Faults,
     members: Vec<Member>,
+    /// Nothing is due from here on.
+    end: i64,
     /// When each member is due next, the earliest first.
     schedule: BinaryHeap<Reverse<(i64, usize)>>,
     /// Made and not yet taken.
@@ -66,10 +68,18 @@ impl FleetSource {
             period,
             faults,
             members,
+            end: i64::MAX,
             schedule,
             ready: VecDeque::new(),
             counts: FaultCounts::default(),
         }
+    }
+
+    /// The same devices, which say nothing from `end` on.
+    pub(crate) fn until(mut self, end: TimeMs) -> Self {
+        self.end = end.0;
+        self.schedule.retain(|Reverse((due, _))| *due < end.0);
+        self
     }
 
     /// How often each fault came.
@@ -146,7 +156,9 @@ impl Source for FleetSource {
                 return None;
             }
             self.schedule.pop();
-            self.schedule.push(Reverse((due + self.period, index)));
+            if due + self.period < self.end {
+                self.schedule.push(Reverse((due + self.period, index)));
+            }
             self.step(index, due);
         }
         self.ready.pop_front()

@@ -204,3 +204,16 @@ fn a_reboot_begins_the_rain_counter_again() {
     assert_eq!(signals::values(SEED, &device, time, total)[0], ("rainfall_total", 0.0));
     assert_eq!(signals::values(SEED, &device, time, 0.0)[0], ("rainfall_total", total));
 }
+
+#[test]
+fn the_past_ends_where_the_present_begins() {
+    let from = TimeMs(YEAR);
+    let until = TimeMs(YEAR + 3_600_000);
+    let mut past = FleetSource::new(SEED, devices(3).collect(), from, 60_000, Faults::default()).until(until);
+    let mut messages = 0;
+    while past.due().is_some() {
+        assert!(past.due().is_some_and(|due| due.0 < until.0));
+        messages += usize::from(past.take(TimeMs(i64::MAX)).is_some());
+    }
+    assert_eq!(messages, 3 * 60);
+}

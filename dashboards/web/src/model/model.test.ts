@@ -4,7 +4,7 @@ import type { Series, Station } from '../api/types';
 import { intervalOf, observe, SILENT_FLOOR_S, STALE_FLOOR_S, stateByAge, worst } from './freshness';
 import { defaultPeriod, resolve, shift } from './period';
 import { format, parse } from './route';
-import { group, join, type Filter } from './stations';
+import { group, join, opening, type Filter } from './stations';
 
 test('a value turns stale and silent by its own interval', () => {
   expect(stateByAge(3 * 60, 60)).toBe('fresh');
@@ -104,6 +104,12 @@ const list = (filter: Filter) =>
 
 test('stations are grouped by kecamatan, unassigned and unlisted ones last', () => {
   expect(list(none)).toEqual([['Baki', 'a/air_temperature', 'a/pm10'], ['Weru', 'b/pm10'], [null, 'new/ph', 'x/pm10']]);
+});
+
+test('the page opens with what people ask for first, wherever it stands in the list', () => {
+  const rain = join([station('r', 'Baki'), station('w', 'Weru')], ['r/rainfall', 'w/air_temperature'].map(series));
+  expect(opening(rain)?.id).toBe('w');
+  expect(opening([])).toBe(undefined);
 });
 
 test('a filter narrows by words, quantity and state', () => {

@@ -55,6 +55,18 @@ export function join(stations: readonly Station[], series: readonly Series[]): S
   );
 }
 
+/** The station to open with: the first one that measures what people ask for first. */
+export function opening(views: readonly StationView[]): StationView | undefined {
+  const rank = (view: StationView): number => {
+    const first = view.series[0];
+    return first === undefined ? Infinity : rankOf(first.quantity);
+  };
+  return views.reduce<StationView | undefined>(
+    (best, view) => (best === undefined || rank(view) < rank(best) ? view : best),
+    undefined,
+  );
+}
+
 export function group(
   views: readonly StationView[],
   filter: Filter,

@@ -2,6 +2,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { defaultPeriod, type Extent, type Period } from '../model/period';
 import { format, parse, type Route } from '../model/route';
+import { opening } from '../model/stations';
 import { serverNow } from './clock';
 import { choose, lang } from './language';
 import { seriesByName, views } from './store';
@@ -44,7 +45,7 @@ export function speak(chosen: 'id' | 'en'): void {
 export const shownSeries = computed<string | null>(() => {
   const { series, station } = route.value;
   if (series !== null) return series;
-  const view = station === null ? views.value[0] : views.value.find(({ id }) => id === station);
+  const view = station === null ? opening(views.value) : views.value.find(({ id }) => id === station);
   return view?.series[0]?.series ?? null;
 });
 
