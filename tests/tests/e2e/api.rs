@@ -141,7 +141,7 @@ fn wrong_questions_get_a_problem_that_says_what_is_wrong() {
         &get(http, &format!("/api/v1/readings?{}", range("api-river/water_level", to, start, "raw"))),
         400,
     );
-    problem(&get(http, &format!("/api/v1/readings?{}", range("no name at all", start, to, "raw"))), 400);
+    problem(&get(http, &format!("/api/v1/readings?{}", range("no/such/series", start, to, "raw"))), 404);
     problem(&get(http, "/api/v1/series?cursor=nonsense!"), 400);
 }
 

@@ -37,7 +37,7 @@ fn a_wrong_gateway_config_is_refused_with_file_line_and_mend() {
     gateway(2, "[gateway]\nid = \"not a name\"\n", "not a name");
     gateway(1, "[gateway\n", "");
     gateway(2, "[gateway]\nprofile = \"quick\"\n", "quick");
-    gateway(2, "[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true\n".trim_end(), "0.0.0.0");
+    gateway(3, "[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true\n", "0.0.0.0");
     gateway(2, "[status]\nlisten = \"0.0.0.0:9080\"\n[mqtt]\nanonymous = true\n", "0.0.0.0");
     gateway(2, "[mqtt]\nanonymous = false\n", "anonymous");
     gateway(4, "[mqtt]\nanonymous = true\n[uplink]\nurl = \"ingest\"\n", "ingest");
@@ -50,7 +50,7 @@ fn a_wrong_gateway_config_is_refused_with_file_line_and_mend() {
 fn a_wrong_ingest_config_is_refused_with_file_line_and_mend() {
     let ingest = |line, config: &str, word| refused("pantau-ingest", line, config, word);
     ingest(2, "[http]\nport = 1\n", "port");
-    ingest(2, "[http]\nlisten = \"nowhere\"\n", "listen");
+    ingest(2, "[http]\nlisten = \"nowhere\"\n", "address");
     ingest(1, "[http]\nlisten = \"0.0.0.0:8080\"\n", "0.0.0.0");
     ingest(2, "[store]\nmemory_bytes = \"much\"\n", "much");
     ingest(1, "[[gateway]]\nid = \"a\"\n", "token");
