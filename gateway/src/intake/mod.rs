@@ -81,8 +81,12 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
         let mut record = Record::default();
         for (n, frame) in frames.iter().enumerate() {
             let before = columns.len();
+            // What the store cannot tell from its repeat by series and time needs an entry: untimed readings, and
+            // payloads for the quarantine.
+            let mut entry = false;
             if let Err(refusal) = self.decoder.decode(frame.topic, frame.payload, &mut columns) {
                 record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
+                entry = true;
             }
             if n > 0 && columns.len() + record.refused.len() > MAX_POSITIONS {
                 return Err(SubmitError::TooLarge);
@@ -90,7 +94,7 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
             match frame.key.map(|key| (key.kind, key)) {
                 None => {}
                 Some((Delivery::AtLeastOnce, key)) => {
-                    let entry = columns.times[before..].contains(&UNTIMED);
+                    entry |= columns.times[before..].contains(&UNTIMED);
                     record.ids.push(u32::from(key.packet_id));
                     record.hashes.push(if entry { key.hash } else { 0 });
                     if entry {

@@ -26,7 +26,7 @@ fn an_ack_never_leaves_before_the_sync() {
 }
 
 #[test]
-fn only_untimed_qos_1_deliveries_are_reported_and_poison_takes_a_position() {
+fn only_untimed_and_refused_qos_1_deliveries_are_reported_and_poison_takes_a_position() {
     let mut opened = reopen(&SimFiles::new());
     let door = intake(&opened.spool);
     let timed = br#"{"time":1800000000000,"pm10":1}"#;
@@ -40,7 +40,7 @@ fn only_untimed_qos_1_deliveries_are_reported_and_poison_takes_a_position() {
     ];
     let mut untimed = vec![99];
     drop(door.submit("c", &frames, &mut untimed).unwrap());
-    assert_eq!(untimed, [1, 5]);
+    assert_eq!(untimed, [1, 2, 5]);
     while opened.committer.commit_once().unwrap() {}
     assert_eq!(opened.spool.journal().synced(), Position(6));
     assert_eq!((value(&door.counters().accepted), value(&door.counters().quarantined)), (6, 1));
@@ -54,7 +54,7 @@ fn only_untimed_qos_1_deliveries_are_reported_and_poison_takes_a_position() {
         .next()
         .unwrap();
     assert_eq!((record.refused[0].offset, record.source.as_str()), (2, "c"));
-    assert_eq!((record.ids, record.hashes, record.held), (vec![1, 2, 3, 6], vec![0, 22, 0, 66], vec![4]));
+    assert_eq!((record.ids, record.hashes, record.held), (vec![1, 2, 3, 6], vec![0, 22, 33, 66], vec![4]));
 }
 
 #[test]

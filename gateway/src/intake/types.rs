@@ -68,7 +68,7 @@ pub struct RecoveredSession {
     pub client: String,
     /// Seconds after the end of its connection at which the session ends; `u32::MAX` = never.
     pub expiry_s: u32,
-    /// `(packet id, hash)` of the untimed QoS 1 deliveries, oldest first, at most [`MAX_ENTRIES`], each id once.
+    /// `(packet id, hash)` of the untimed or refused QoS 1 deliveries, oldest first, at most [`MAX_ENTRIES`], each id once.
     pub entries: Vec<(u16, u64)>,
     /// Packet ids of QoS 2 deliveries that are stored and not yet released.
     pub held: Vec<u16>,
