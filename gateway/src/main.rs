@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -35,7 +36,7 @@ fn run(config: Config) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(cores.min(4)).max_blocking_threads(8).enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let bound = app::bind(&config).await?;
@@ -48,7 +49,10 @@ fn run(config: Config) -> anyhow::Result<()> {
         }
         stop.cancel();
         running.await.context("while stopping")
-    })
+    });
+    // A thread that hangs on a dead disk is not waited for: the supervisor has to see the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 fn print(text: &str) -> ExitCode {

@@ -17,9 +17,9 @@ use crate::error::CommitError;
 use crate::files::FileLayer;
 use crate::frame::{self, FRAME_HEADER};
 use crate::journal::Shared;
-use crate::segment::{Header, Key, SEGMENT_HEADER, SPARE_SUFFIX};
+use crate::segment::{Header, Key, SEGMENT_HEADER};
+use crate::spares::Spare;
 use crate::state::{PendingFrame, Place, Segment, Sleep};
-use crate::stats::FullReason;
 use crate::ticket::lock;
 
 /// Largest frame buffer that is kept for the next one, in bytes.
@@ -34,20 +34,14 @@ pub(crate) struct Active<F: FileLayer> {
     pub(crate) offset: u64,
 }
 
-/// A preallocated file without a header.
-pub(crate) struct Spare<F: FileLayer> {
-    file: F::File,
-    path: PathBuf,
-}
-
 /// Writes and syncs. Exactly one for each open journal; holds the folder's lock.
 pub struct Committer<F: FileLayer> {
-    shared: Arc<Shared<F>>,
+    pub(crate) shared: Arc<Shared<F>>,
     active: Option<Active<F>>,
-    spares: VecDeque<Spare<F>>,
-    reserve: Option<Spare<F>>,
+    pub(crate) spares: VecDeque<Spare<F>>,
+    pub(crate) reserve: Option<Spare<F>>,
     next_sequence: u64,
-    next_spare: u64,
+    pub(crate) next_spare: u64,
     _lock: F::Lock,
 }
 
@@ -260,64 +254,6 @@ impl<F: FileLayer> Committer<F> {
         });
         self.shared.waiters.stop(error.clone());
     }
-
-    fn lacks_files(&self) -> bool {
-        self.reserve.is_none() || self.spares.len() < self.shared.config.spare_target()
-    }
-
-    /// Makes the reserve and the spare files, as far as the bounds allow: first the reserve, which
-    /// need not heed the free-space floor.
-    pub(crate) fn replenish(&mut self) {
-        lock(&self.shared.state).want_space = false;
-        let mut reason = None;
-        if self.reserve.is_none() {
-            match self.make_file(0) {
-                Ok(spare) => {
-                    self.reserve = Some(spare);
-                    let mut state = lock(&self.shared.state);
-                    state.reserve = true;
-                    state.on_reserve = false;
-                }
-                Err(full) => reason = Some(full),
-            }
-        }
-        while reason.is_none() && self.spares.len() < self.shared.config.spare_target() {
-            match self.make_file(self.shared.config.free_floor_bytes) {
-                Ok(spare) => {
-                    self.spares.push_back(spare);
-                    lock(&self.shared.state).spares += 1;
-                }
-                Err(full) => reason = Some(full),
-            }
-        }
-        let mut state = lock(&self.shared.state);
-        state.no_space = reason;
-    }
-
-    fn make_file(&mut self, floor: u64) -> Result<Spare<F>, FullReason> {
-        let shared = &*self.shared;
-        let (files, bytes) = (&shared.files, shared.config.segment_bytes);
-        if lock(&shared.state).allocated.saturating_add(bytes) > shared.config.max_bytes {
-            return Err(FullReason::MaxBytes);
-        }
-        let free = files.free_bytes(&shared.dir).unwrap_or(0);
-        if free < floor.saturating_add(bytes) {
-            return Err(FullReason::FreeSpace);
-        }
-        let path = shared.dir.join(format!("{}{SPARE_SUFFIX}", self.next_spare));
-        self.next_spare += 1;
-        match make_spare(files, path.clone(), bytes) {
-            Ok(spare) => {
-                lock(&shared.state).allocated += bytes;
-                Ok(spare)
-            }
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "cannot make a journal segment");
-                let _ = files.remove(&path);
-                Err(FullReason::FreeSpace)
-            }
-        }
-    }
 }
 
 impl<F: FileLayer> Drop for Committer<F> {
@@ -337,14 +273,4 @@ pub(crate) fn salt<F: FileLayer>(files: &F, not: Option<Key>) -> u32 {
     let [a, b, c, d, ..] = files.entropy().to_le_bytes();
     let salt = u32::from_le_bytes([a, b, c, d]) | 1;
     if not.is_some_and(|key| key.salt == salt) { salt.wrapping_add(2) } else { salt }
-}
-
-fn make_spare<F: FileLayer>(files: &F, path: PathBuf, bytes: u64) -> std::io::Result<Spare<F>> {
-    let file = files.create(&path)?;
-    files.preallocate(&file, bytes)?;
-    files.sync_data(&file)?;
-    if let Some(dir) = path.parent() {
-        files.sync_dir(dir)?;
-    }
-    Ok(Spare { file, path })
 }

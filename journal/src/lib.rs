@@ -54,6 +54,7 @@ mod repair;
 mod scan;
 mod segment;
 pub mod sim;
+mod spares;
 mod state;
 mod stats;
 mod ticket;

@@ -35,8 +35,8 @@ use crate::intake::types::{Failed, Intake, SessionEvent, SubmitError};
 
 /// Bytes that a connection reads at once: at first, and when it has much to say.
 pub(crate) const READ: (usize, usize) = (4 * 1024, 32 * 1024);
-/// Bytes of withheld messages above which a connection is not read.
-const WITHHELD: usize = 16 * 1024;
+/// Bytes of withheld messages above which a connection is not read: some hundred messages.
+const WITHHELD: usize = 64 * 1024;
 /// How often a full spool is tried again even when nobody says that there is room.
 const RETRY: Duration = Duration::from_millis(250);
 /// A client without a keep-alive that says nothing for so long is gone.

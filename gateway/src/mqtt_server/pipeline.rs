@@ -18,6 +18,9 @@ use rmqtt_codec::types::Publish;
 use super::packets::Ack;
 use crate::intake::types::{DeliveryKey, Frame};
 
+/// Memory of a message beside topic and payload, about: a flood of empty ones is bounded by it.
+const ITEM_BYTES: usize = 256;
+
 /// Something that was read and is not journaled yet.
 #[derive(Debug)]
 pub(crate) enum Item {
@@ -163,7 +166,7 @@ impl Item {
 
     fn bytes(&self) -> usize {
         match self {
-            Item::Store { publish, .. } => publish.topic.len() + publish.payload.len(),
+            Item::Store { publish, .. } => ITEM_BYTES + publish.topic.len() + publish.payload.len(),
             Item::Answer(_) | Item::Release(_) => 0,
         }
     }

@@ -2,15 +2,18 @@
 //! over or their room is needed.
 //!
 //! Always: before a segment is freed, a snapshot of everything that its records may have said is synced in a later
-//! one; only segments are freed that lie wholly below the first position that ingest does not have.
+//! one; only segments are freed that lie wholly below the first position that ingest does not have. Snapshots take at
+//! most a third of what is written, however many sessions there are, except when nearly everything is freed.
 
 use std::time::Duration;
 
 use pantau_journal::{FileLayer, Position, ReleaseError, SegmentInfo, Stats, Ticket};
 use pantau_proto::{RangeSet, TimeMs};
+use prost::Message as _;
 
 use super::state::acked_record;
 use super::{Bounds, Ordered, Spool, SpoolError, locked};
+use crate::intake::types::SubmitError;
 
 /// Segments that are kept free for what comes: more than the journal prepares ahead.
 const HEADROOM: u64 = 6;
@@ -21,30 +24,40 @@ impl<F: FileLayer> Spool<F> {
     /// # Errors
     /// When the disk fails. A round that is told "full" tries again the next time.
     pub(crate) fn keep(&self, now: TimeMs) -> Result<(), SpoolError> {
-        let Some((snapshot, below)) = self.prepare_release(now) else { return Ok(()) };
-        self.shared.journal.sync_soon();
-        snapshot.wait().map_err(SpoolError::Commit)?;
+        let Some(below) = self.prepare_release(now) else { return Ok(()) };
+        if let Some(snapshot) = self.unsynced_snapshot() {
+            self.shared.journal.sync_soon();
+            snapshot.wait().map_err(SpoolError::Commit)?;
+        }
         self.release(below)
     }
 
-    /// Journals what a release needs; the segments below the position may be freed once the ticket has resolved.
-    pub(super) fn prepare_release(&self, now: TimeMs) -> Option<(Ticket, Position)> {
+    /// Journals what a release needs; the segments below the position may be freed once the snapshot is synced.
+    pub(super) fn prepare_release(&self, now: TimeMs) -> Option<Position> {
         self.save_acks();
         let segments = self.shared.journal.segments();
         let (active, stats) = (segments.last()?, self.shared.journal.stats());
         let acked = locked(&self.shared.ordered).state.acked.first_gap(0);
         let below = releasable(&segments, &stats, &self.shared.bounds, acked, now);
-        let rotated = locked(&self.shared.ordered).snapshot_in != Some(active.first);
-        if below.is_none() && !rotated {
-            return None;
+        if locked(&self.shared.ordered).snapshot.is_due(&segments, below) {
+            self.snapshot(active.first)?;
         }
-        Some((self.snapshot(active.first)?, below?))
+        below
+    }
+
+    /// The ticket of the last snapshot, once.
+    pub(super) fn unsynced_snapshot(&self) -> Option<Ticket> {
+        locked(&self.shared.ordered).snapshot.ticket.take()
     }
 
     /// Frees the segments below a position.
     pub(super) fn release(&self, below: Position) -> Result<(), SpoolError> {
         match self.shared.journal.release(below) {
-            Ok(_) => self.shared.room.notify_waiters(),
+            Ok(released) => {
+                // An ingest that was restored meanwhile may lack some of it: it cannot be sent again.
+                locked(&self.shared.ordered).state.acked.insert(0, released.kept.0);
+                self.shared.room.notify_waiters();
+            }
             Err(ReleaseError::Closed) => {}
             Err(error) => return Err(SpoolError::Release(error)),
         }
@@ -53,33 +66,56 @@ impl<F: FileLayer> Spool<F> {
 
     /// Journals the acked ranges that are only in memory so far.
     pub(crate) fn save_acks(&self) {
-        let mut ordered = locked(&self.shared.ordered);
-        if ordered.unsaved.is_empty() {
-            return;
-        }
-        let record = acked_record(ordered.unsaved.to_wire(), false);
-        if self.note_locked(&mut ordered, &record).is_ok() {
+        // Without room now, the next round or the next snapshot says it.
+        let _ = self.save_acks_locked(&mut locked(&self.shared.ordered));
+    }
+
+    pub(super) fn save_acks_locked(&self, ordered: &mut Ordered) -> Result<(), SubmitError> {
+        if !ordered.unsaved.is_empty() {
+            let record = acked_record(ordered.unsaved.to_wire(), false);
+            drop(self.note_locked(ordered, &record)?);
             ordered.unsaved = RangeSet::new();
         }
+        Ok(())
     }
 
     /// Appends a snapshot; `None` when there is no room for it now.
-    fn snapshot(&self, active: Position) -> Option<Ticket> {
+    fn snapshot(&self, active: Position) -> Option<()> {
         let floor = locked(&self.shared.stamps).highest();
         let mut ordered = locked(&self.shared.ordered);
-        let Ordered { state, .. } = &*ordered;
-        let mut last = None;
-        for part in state.snapshot(floor) {
+        let mut taken = Taken { within: active, bytes: 0, ticket: None };
+        for part in ordered.state.snapshot(floor) {
+            taken.bytes += part.encoded_len() as u64;
             match self.note_locked(&mut ordered, &part) {
-                Ok(ticket) => last = Some(ticket),
+                Ok(ticket) => taken.ticket = Some(ticket),
                 Err(error) => {
                     tracing::debug!(%error, "no room for a snapshot");
                     return None;
                 }
             }
         }
-        ordered.snapshot_in = Some(active);
-        last
+        ordered.snapshot = taken;
+        Some(())
+    }
+}
+
+/// The last whole snapshot.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Where the segment began that was active when it was appended: it lies in that one or later.
+    pub(super) within: Position,
+    pub(super) bytes: u64,
+    /// Until somebody has waited for it.
+    pub(super) ticket: Option<Ticket>,
+}
+
+impl Taken {
+    /// Whether a new one is worth its bytes at the next start, or the last one would be freed with what is below.
+    fn is_due(&self, segments: &[SegmentInfo], below: Option<Position>) -> bool {
+        let later = segments.iter().filter(|segment| segment.first > self.within);
+        // Segments without readings begin where others end: only one that begins later surely stays.
+        later.map(|segment| segment.bytes).sum::<u64>() > 2 * self.bytes
+            || below.is_some_and(|below| self.within <= below)
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) use open::{Bounds, inspect, open};
 pub(crate) use record::{Change, Record, RefusedPayload, SessionChange};
 pub(crate) use uplink::Offer;
 
+use self::keep::Taken;
 use self::marks::Marks;
 use self::stamps::Stamps;
 use self::state::State;
@@ -78,8 +79,7 @@ struct Ordered {
     marks: Marks,
     /// Acked, not yet journaled as acked.
     unsaved: RangeSet,
-    /// Where the segment began that was active at the last snapshot.
-    snapshot_in: Option<Position>,
+    snapshot: Taken,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -166,11 +166,6 @@ impl<F: FileLayer> Spool<F> {
     }
 
     /// Journals a record of the spool's own that takes no position; it may use the reserve.
-    pub(crate) fn note(&self, record: &Record) -> Result<Ticket, SubmitError> {
-        let mut ordered = locked(&self.shared.ordered);
-        self.note_locked(&mut ordered, record)
-    }
-
     fn note_locked(&self, ordered: &mut Ordered, record: &Record) -> Result<Ticket, SubmitError> {
         let ticket = self
             .shared

@@ -15,6 +15,7 @@ use pantau_proto::{Epoch, RangeSet, TimeMs};
 use prost::Message as _;
 use tokio::sync::Notify;
 
+use super::keep::Taken;
 use super::marks::Marks;
 use super::record::Record;
 use super::stamps::Stamps;
@@ -114,7 +115,12 @@ pub(crate) fn open<F: FileLayer>(
     news.iter().for_each(|record| found.state.apply(record));
     // What is no longer here was acked or is lost; both are settled.
     found.state.acked.insert(0, journal.stats().kept.0);
-    news.extend(found.state.snapshot(0));
+    let within = journal.segments().last().map_or(Position(0), |segment| segment.first);
+    let mut snapshot = Taken { within, bytes: 0, ticket: None };
+    for part in found.state.snapshot(0) {
+        snapshot.bytes += part.encoded_len() as u64;
+        news.push(part);
+    }
     for record in &news {
         // Their sync follows below, for all of them.
         drop(journal.append_reserved(0, &record.encode_to_vec())?);
@@ -123,10 +129,9 @@ pub(crate) fn open<F: FileLayer>(
 
     let sessions = found.state.sessions.recovered();
     let stamps = Mutex::new(Stamps::new(found.state.stamp_floor));
-    let snapshot_in = journal.segments().last().map(|segment| segment.first);
-    let ordered =
-        Mutex::new(Ordered { state: found.state, marks: found.marks, unsaved: RangeSet::new(), snapshot_in });
     let began = journal.synced();
+    let unsaved = RangeSet::new();
+    let ordered = Mutex::new(Ordered { state: found.state, marks: found.marks, unsaved, snapshot });
     let shared = Shared {
         journal,
         bounds,

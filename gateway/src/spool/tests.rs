@@ -127,6 +127,72 @@ fn the_epoch_is_made_once_and_a_new_one_settles_what_is_acked() {
 }
 
 #[test]
+fn a_new_epoch_settles_also_what_was_acked_a_moment_ago() {
+    let files = SimFiles::new();
+    let mut opened = reopen(&files);
+    drop(submit(&opened.spool, "pantau/a/pm10", "1", 1));
+    drop(submit(&opened.spool, "pantau/a/pm10", "2", 2));
+    while opened.committer.commit_once().unwrap() {}
+    opened.spool.acked(&[(0, 1)].into_iter().collect(), &[]);
+    drop(opened.spool.new_epoch(Epoch(43)).unwrap());
+    let before = opened.spool.offer().settled;
+    while opened.committer.commit_once().unwrap() {}
+    drop(opened);
+    let after = reopen(&files.crash(PowerCut::LoseAll)).spool.offer().settled;
+    assert_eq!((before.contains(0), &after), (true, &before));
+}
+
+#[test]
+fn what_an_ingest_lacks_that_is_restored_while_segments_are_freed_does_not_keep_later_ones() {
+    let files = SimFiles::new();
+    let mut opened = reopen(&files);
+    let spool = opened.spool.clone();
+    let fill = |committer: &mut pantau_journal::Committer<SimFiles>| {
+        for n in 0..200 {
+            drop(submit(&spool, "pantau/a/pm10", "1", n));
+            while committer.commit_once().unwrap() {}
+        }
+    };
+    let all = |spool: &Spool<SimFiles>| [(0, spool.journal().synced().0)].into_iter().collect();
+    fill(&mut opened.committer);
+    opened.spool.acked(&all(&opened.spool), &[]);
+    let below = opened.spool.prepare_release(TimeMs(i64::MAX)).unwrap();
+    while opened.committer.commit_once().unwrap() {}
+    opened.spool.committed(&RangeSet::new());
+    opened.spool.release(below).unwrap();
+    fill(&mut opened.committer);
+    let rest = [(below.0, opened.spool.journal().synced().0)].into_iter().collect();
+    opened.spool.acked(&rest, &[]);
+    assert_eq!(opened.spool.backlog(TimeMs(0)).0, 0);
+    assert!(opened.spool.prepare_release(TimeMs(i64::MAX)).unwrap() > below);
+}
+
+#[test]
+fn a_large_snapshot_is_not_repeated_before_as_much_else_was_written() {
+    let files = SimFiles::new();
+    let bounds = Bounds { segment_bytes: 64 << 10, max_bytes: 64 * (64 << 10), ..bounds() };
+    let mut opened = open(files, Path::new("spool"), bounds, 42, Arc::new(Counters::default())).unwrap();
+    let id = |n: usize| u32::try_from(n).unwrap();
+    for client in 0..30 {
+        let ids: Vec<u32> = (1..=id(MAX_ENTRIES)).collect();
+        let record =
+            Record { source: format!("c{client}"), hashes: vec![7; ids.len()], ids, ..Record::default() };
+        drop(opened.spool.remember(&record).unwrap());
+        drop(submit(&opened.spool, "pantau/a/pm10", "1", client));
+        while opened.committer.commit_once().unwrap() {}
+    }
+    let mut written = Vec::new();
+    for n in 0..4 {
+        drop(submit(&opened.spool, "pantau/a/pm10", "1", n));
+        assert_eq!(opened.spool.prepare_release(TimeMs(0)), None);
+        while opened.committer.commit_once().unwrap() {}
+        written.push(opened.spool.journal().stats().used_bytes);
+    }
+    assert!(written[0] > 5 * (64 << 10), "the first one is due: {written:?}");
+    assert!(written[3] - written[0] < 4 << 10, "no other one follows: {written:?}");
+}
+
+#[test]
 fn sessions_forget_the_oldest_entries_and_those_whose_id_is_used_again() {
     let mut sessions = Sessions::default();
     let mut deliver = |id: u32, hash: u64| {
@@ -210,9 +276,9 @@ fn a_full_spool_withholds_until_acked_segments_are_freed() {
     assert_eq!(full, SubmitError::Full);
     while opened.committer.commit_once().unwrap() {}
     spool.acked(&[(0, spool.journal().synced().0)].into_iter().collect(), &[]);
-    let (snapshot, below) = spool.prepare_release(TimeMs(i64::MAX)).unwrap();
+    let below = spool.prepare_release(TimeMs(i64::MAX)).unwrap();
     while opened.committer.commit_once().unwrap() {}
-    snapshot.peek().unwrap().unwrap();
+    spool.unsynced_snapshot().unwrap().peek().unwrap().unwrap();
     spool.release(below).unwrap();
     while opened.committer.commit_once().unwrap() {}
     let frames = [frame("pantau/a/pm10", b"1", 1, None)];

@@ -71,7 +71,12 @@ impl<F: FileLayer> Spool<F> {
 
     /// Begins a new epoch: what is acked is settled, the rest goes on under it. To be awaited before Hello names it.
     pub(crate) fn new_epoch(&self, epoch: Epoch) -> Result<Ticket, SubmitError> {
-        let ticket = self.note(&Record { epoch: Some(epoch.0), ..Record::default() })?;
+        let mut ordered = locked(&self.shared.ordered);
+        // First what is acked: a restart would else settle less, and send the rest again.
+        self.save_acks_locked(&mut ordered)?;
+        let epoch = Record { epoch: Some(epoch.0), ..Record::default() };
+        let ticket = self.note_locked(&mut ordered, &epoch)?;
+        drop(ordered);
         self.shared.journal.sync_soon();
         Ok(ticket)
     }

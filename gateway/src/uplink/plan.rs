@@ -3,13 +3,18 @@
 //! Always, within one stream:
 //! - what ingest has named as committed, or acked, is not sent;
 //! - nothing is sent twice: a stream delivers in order or ends, so the cursor only moves on;
-//! - at most `window` batches are in flight; a batch is in flight until all of its positions are acked.
+//! - at most `window` batches are in flight; a batch is in flight until all of its positions are acked;
+//! - an ack of what was not sent is refused: it would free readings that ingest does not have.
 //!
 //! A new stream begins with a new plan, from the ranges that HelloReply names.
 
 use std::collections::VecDeque;
 
 use pantau_proto::RangeSet;
+
+/// Ingest acked what it was never sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NeverSent;
 
 /// The state of one stream's sending.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(crate) struct Plan {
     done: RangeSet,
     /// Everything below was sent or is done.
     cursor: u64,
+    /// Sent as losses, wherever the cursor is.
+    losses: RangeSet,
     in_flight: VecDeque<(u64, u64)>,
     window: usize,
 }
@@ -28,6 +35,7 @@ impl Plan {
         Self {
             done,
             cursor: kept,
+            losses: RangeSet::new(),
             in_flight: VecDeque::new(),
             window: usize::try_from(window).unwrap_or(1).max(1),
         }
@@ -48,9 +56,11 @@ impl Plan {
         self.in_flight.push_back((start, end));
     }
 
-    /// A batch that carries only losses is on its way; [start, end) is the first of them.
-    pub(crate) fn sent_loss(&mut self, start: u64, end: u64) {
-        self.in_flight.push_back((start, end));
+    /// A batch that carries only these losses is on its way.
+    pub(crate) fn sent_losses(&mut self, losses: &RangeSet) {
+        self.losses.extend(losses);
+        // Ingest commits a batch whole, so that the first of them speaks for all.
+        self.in_flight.extend(losses.iter().next());
     }
 
     /// Nothing up to `end` can be read.
@@ -59,12 +69,20 @@ impl Plan {
     }
 
     /// Ingest has these now. True if a batch is answered by it.
-    pub(crate) fn acked(&mut self, ranges: &RangeSet) -> bool {
+    ///
+    /// # Errors
+    /// Something of it was never sent; nothing is taken then.
+    pub(crate) fn acked(&mut self, ranges: &RangeSet) -> Result<bool, NeverSent> {
+        let mut sent = self.losses.clone();
+        sent.insert(0, self.cursor);
+        if !ranges.iter().all(|(start, end)| sent.contains_range(start, end)) {
+            return Err(NeverSent);
+        }
         self.done.extend(ranges);
         let before = self.in_flight.len();
         let done = &self.done;
         self.in_flight.retain(|(start, end)| !done.contains_range(*start, *end));
-        self.in_flight.len() < before
+        Ok(self.in_flight.len() < before)
     }
 
     /// Where sending goes on: wait for the journal to be synced beyond this.

@@ -57,11 +57,12 @@ impl<F: FileLayer> Uplink<F> {
         let answer = timeout(ANSWER, client.uplink(request)).await.map_err(|_| StreamError::Silent)?;
         let mut inbound = answer?.into_inner();
         let reply = first_reply(&mut inbound).await?;
-        if reply.new_epoch {
-            return Err(StreamError::NewEpoch);
-        }
         let committed = RangeSet::from_wire(&reply.committed)
             .map_err(|_| StreamError::Contract("a committed range ends before it begins"))?;
+        // Positions from `next` on will be given to other readings: what ingest has there is not ours, asked or not.
+        if reply.new_epoch || committed.end() > offer.next {
+            return Err(StreamError::NewEpoch);
+        }
         tracing::info!(
             epoch = %offer.epoch,
             kept = offer.kept,
@@ -199,9 +200,9 @@ impl<F: FileLayer> Sending<'_, F> {
             let Some(feed) = &mut self.feed else { return Ok(()) };
             let rest = self.losses.split_off(self.losses.len().min(LOSSES));
             let losses = std::mem::replace(&mut self.losses, rest);
-            let Some((start, end)) = losses.first().map(|loss| (loss.start, loss.end)) else { return Ok(()) };
+            let ranges = losses.iter().map(|loss| (loss.start, loss.end)).collect();
             send(&self.outbound, from_gateway::Message::Batch(feed.losses(losses)?))?;
-            self.plan.sent_loss(start, end);
+            self.plan.sent_losses(&ranges);
         }
         Ok(())
     }
@@ -219,6 +220,8 @@ impl<F: FileLayer> Sending<'_, F> {
     fn acked(&mut self, ack: &Ack) -> Result<bool, StreamError> {
         let ranges = RangeSet::from_wire(&ack.committed)
             .map_err(|_| StreamError::Contract("an acked range ends before it begins"))?;
+        let answers = self.plan.acked(&ranges);
+        let answers = answers.map_err(|_| StreamError::Contract("an ack of what was never sent"))?;
         self.spool.acked(&ranges, &ack.rejected);
         for rejected in ack.rejected.iter().take(3) {
             tracing::debug!(
@@ -228,7 +231,7 @@ impl<F: FileLayer> Sending<'_, F> {
                 "rejected by ingest"
             );
         }
-        Ok(self.plan.acked(&ranges))
+        Ok(answers)
     }
 
     /// Lossy: a status that does not fit is left out, the next one replaces it.

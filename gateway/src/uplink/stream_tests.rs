@@ -135,6 +135,31 @@ async fn a_stream_that_is_cut_goes_on_at_the_committed_ranges() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ingest_that_acks_what_it_was_never_sent_frees_nothing() {
+    let fake = FakeIngest::default();
+    fake.city.lock().unwrap().ack_beyond_once = 1_000;
+    let Setup { fake, spool, intake, stop, .. } = &setup(fake).await;
+    publish(intake, 0, 50).await;
+    until("all positions", || fake.stored() == 50).await;
+    until("all acks", || spool.backlog(TimeMs(0)).0 == 0).await;
+    assert_eq!(value(&spool.counters().acked), 50);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ingest_that_knows_positions_which_are_not_given_yet_gets_them_under_a_new_epoch() {
+    let fake = FakeIngest::default();
+    // The epoch of the spool, as a card has it that was copied and went on elsewhere.
+    fake.city.lock().unwrap().committed.entry(7).or_default().insert(0, 1_000);
+    let Setup { fake, spool, intake, stop, .. } = &setup(fake).await;
+    publish(intake, 0, 50).await;
+    until("all positions", || fake.stored() == 50).await;
+    until("all acks", || spool.backlog(TimeMs(0)).0 == 0).await;
+    assert!(fake.city.lock().unwrap().entries.keys().all(|(epoch, _)| *epoch != 7));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_epoch_takes_what_is_not_acked_along() {
     let Setup { fake, spool, intake, stop, .. } = &setup(FakeIngest::default()).await;
     publish(intake, 0, 20).await;

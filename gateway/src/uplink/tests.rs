@@ -6,7 +6,7 @@ use pantau_proto::RangeSet;
 use proptest::prelude::*;
 
 use super::backoff::{Backoff, STABLE};
-use super::plan::Plan;
+use super::plan::{NeverSent, Plan};
 
 fn set(ranges: &[(u64, u64)]) -> RangeSet {
     ranges.iter().copied().collect()
@@ -21,7 +21,7 @@ fn a_plan_sends_what_is_missing_and_nothing_beyond_the_synced_end() {
     assert_eq!(plan.next(40), Some((15, 20)));
     plan.sent(15, 20);
     assert_eq!(plan.next(40), None, "the window is full");
-    assert!(plan.acked(&set(&[(10, 15)])));
+    assert_eq!(plan.acked(&set(&[(10, 15)])), Ok(true));
     assert_eq!(plan.next(40), Some((30, 40)));
 }
 
@@ -29,10 +29,22 @@ fn a_plan_sends_what_is_missing_and_nothing_beyond_the_synced_end() {
 fn a_batch_stays_in_flight_until_all_of_it_is_acked() {
     let mut plan = Plan::new(0, RangeSet::new(), 1);
     plan.sent(0, 10);
-    assert!(!plan.acked(&set(&[(0, 4), (5, 10)])));
+    assert_eq!(plan.acked(&set(&[(0, 4), (5, 10)])), Ok(false));
     assert!(plan.waits() && !plan.open());
-    assert!(plan.acked(&set(&[(4, 5)])));
+    assert_eq!(plan.acked(&set(&[(4, 5)])), Ok(true));
     assert!(!plan.waits());
+}
+
+#[test]
+fn an_ack_of_what_was_never_sent_changes_nothing() {
+    let mut plan = Plan::new(0, RangeSet::new(), 2);
+    plan.sent(0, 10);
+    assert_eq!(plan.acked(&set(&[(0, 11)])), Err(NeverSent));
+    assert_eq!(plan.acked(&set(&[(20, 21)])), Err(NeverSent));
+    assert_eq!(plan.next(30), Some((10, 30)));
+    plan.sent_losses(&set(&[(20, 25), (27, 28)]));
+    assert_eq!(plan.acked(&set(&[(0, 10), (20, 25), (27, 28)])), Ok(true));
+    assert_eq!(plan.next(30), Some((10, 20)));
 }
 
 #[test]
@@ -89,7 +101,7 @@ proptest! {
                     // A part first, now and then.
                     let part = if kind == 3 { end } else { start + (end - start).div_ceil(2) };
                     committed.insert(start, part);
-                    plan.acked(&[(start, part)].into_iter().collect());
+                    plan.acked(&[(start, part)].into_iter().collect()).unwrap();
                     flights.retain(|(start, end)| !committed.contains_range(*start, *end));
                 },
                 _ => {

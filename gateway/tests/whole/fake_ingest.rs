@@ -34,6 +34,8 @@ pub(crate) struct City {
     /// The same position came twice on one stream.
     pub(crate) repeats: u32,
     pub(crate) refuse_epoch_once: bool,
+    /// So many positions beyond each batch are named as committed, once.
+    pub(crate) ack_beyond_once: u64,
 }
 
 #[derive(Clone, Default)]
@@ -121,7 +123,8 @@ impl FakeIngest {
                         reason: Reason::UnknownQuantity.into(),
                         ..Rejected::default()
                     };
-                    let committed = vec![Range { start: batch.first, end }];
+                    let beyond = std::mem::take(&mut city.ack_beyond_once);
+                    let committed = vec![Range { start: batch.first, end: end + beyond }];
                     to_gateway::Message::Ack(Ack { committed, rejected: vec![rejected] })
                 }
                 from_gateway::Message::Status(_) => continue,

@@ -104,7 +104,7 @@ async fn a_client_that_is_not_read_is_closed_when_it_must_have_given_up() {
     let mut bench = bench(open_config(), 1024 * 1024);
     bench.device.hello_v3("a", true).await;
     bench.intake.set_full(true);
-    bench.device.publish(1, 1, false, &"x".repeat(20_000)).await;
+    bench.device.publish(1, 1, false, &"x".repeat(70_000)).await;
     let begin = now();
     let ended = tokio::time::timeout(Duration::from_secs(1000), bench.connection).await;
     assert!(ended.is_ok());
@@ -116,7 +116,7 @@ async fn silence_counts_anew_when_a_client_is_read_again() {
     let mut bench = bench(open_config(), 1024 * 1024);
     bench.device.hello_v3("a", true).await;
     bench.intake.set_full(true);
-    bench.device.publish(1, 1, false, &"x".repeat(20_000)).await;
+    bench.device.publish(1, 1, false, &"x".repeat(70_000)).await;
     tokio::time::sleep(Duration::from_secs(170)).await;
     bench.intake.set_full(false);
     assert_eq!(bench.device.answer().await, "PUBACK 1");

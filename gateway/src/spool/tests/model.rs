@@ -88,8 +88,10 @@ impl World {
             Op::Keep => {
                 let prepared = self.opened.spool.prepare_release(TimeMs(i64::MAX));
                 self.commit();
-                if let Some((snapshot, below)) = prepared {
-                    snapshot.peek().unwrap().unwrap();
+                if let Some(below) = prepared {
+                    if let Some(snapshot) = self.opened.spool.unsynced_snapshot() {
+                        snapshot.peek().unwrap().unwrap();
+                    }
                     self.opened.spool.release(below).unwrap();
                 }
             }
