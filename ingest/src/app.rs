@@ -20,7 +20,6 @@ use crate::{
     live::Live,
     metrics::{CommitMetrics, Metrics},
     startup::{Open, numbers, open},
-    store::Store as _,
 };
 use pantau_journal::{FileLayer, StdFiles};
 use std::{sync::Arc, time::Duration};
@@ -98,13 +97,16 @@ pub async fn run_on<F: FileLayer>(
     }
 
     let mut tasks = Tasks::default();
-    tasks.listeners.spawn(async { ("http", http::serve(bound.http, api).await.map_err(|e| e.to_string())) });
+    tasks.listeners.spawn(async {
+        http::serve(bound.http, api, JoinSet::new()).await;
+        ("http", Ok(()))
+    });
     tasks
         .listeners
         .spawn(async { ("grpc", grpc::serve(bound.grpc, shared).await.map_err(|e| e.to_string())) });
     tasks.keepers.spawn_blocking(move || {
         let drained = committer.run(queue).map_err(|error| error.to_string());
-        ("committer", drained.and_then(|mut store| store.flush().map_err(|error| error.to_string())))
+        ("committer", drained.and_then(|store| store.close().map_err(|error| error.to_string())))
     });
     tasks.keepers.spawn_blocking(move || ("flusher", flusher.run().map_err(|error| error.to_string())));
     tasks.keepers.spawn(async {
@@ -126,12 +128,15 @@ struct Tasks {
 impl Tasks {
     /// Waits for `stop` or for a task that ends too early; then stops all in order.
     async fn until(mut self, stop: CancellationToken, intake: Intake) -> Result<(), AppError> {
-        let mut first = tokio::select! {
+        let ended = tokio::select! {
             biased;
-            () = stop.cancelled() => Ok(()),
-            Some(ended) = self.listeners.join_next() => Err(early(ended)),
-            Some(ended) = self.keepers.join_next() => Err(early(ended)),
+            () = stop.cancelled() => None,
+            Some(ended) = self.listeners.join_next() => Some(ended),
+            Some(ended) = self.keepers.join_next() => Some(ended),
         };
+        // A part that only ended may have done so because another one failed; then that is the cause to name.
+        let quiet = matches!(ended, Some(Ok((_, Ok(())))));
+        let mut first = ended.map_or(Ok(()), |ended| Err(early(ended)));
         tracing::info!("stopping");
         stop.cancel();
         let stopped = tokio::time::timeout(LISTENERS_STOP, join(&mut self.listeners)).await;
@@ -142,12 +147,16 @@ impl Tasks {
         });
         first = first.and(stopped);
         self.listeners.abort_all();
-        intake.close().await;
-        drop(intake);
         let late =
             |_| Err(AppError::Ended { task: "the store", detail: "it did not stop in time".to_owned() });
-        let stopped = tokio::time::timeout(STORE_STOP, join(&mut self.keepers)).await.unwrap_or_else(late);
-        first = first.and(stopped);
+        let stopped = tokio::time::timeout(STORE_STOP, async {
+            // Waits while the queue is full.
+            intake.close().await;
+            drop(intake);
+            join(&mut self.keepers).await
+        });
+        let stopped = stopped.await.unwrap_or_else(late);
+        first = if quiet && stopped.is_err() { stopped } else { first.and(stopped) };
         if first.is_ok() {
             tracing::info!("stopped; everything acked is stored");
         }

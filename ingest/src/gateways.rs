@@ -1,6 +1,7 @@
 //! Which gateways may report and how they are doing now: tokens, generations that fence older streams, the last
 //! status. What must survive a restart is in the store; this is only the present.
 
+use crate::validate::clipped;
 use pantau_proto::{Epoch, GatewayId, v1};
 use sha2::{Digest, Sha256};
 use std::{
@@ -90,7 +91,7 @@ impl Gateways {
         presence.fence = CancellationToken::new();
         presence.generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         presence.connected = true;
-        presence.version.clone_from(&hello.version);
+        presence.version = clipped(&hello.version);
         presence.last_seen = Some(now);
         let before = presence.epoch.replace((Epoch(hello.epoch), hello.kept));
         (presence.generation, presence.fence.clone(), before)

@@ -57,6 +57,8 @@ pub struct EngineNumbers {
     pub series: u64,
     /// Bytes of the journal.
     pub journal_bytes: u64,
+    /// Commits behind which the quarantine index is.
+    pub unindexed_commits: u64,
     /// Seconds spent in fsync, number of fsyncs, and (upper bound in seconds, count in that bucket).
     pub fsync: (f64, u64, Vec<(f64, u64)>),
 }
@@ -129,6 +131,7 @@ impl Collector for Engine {
             file_bytes,
             series,
             journal_bytes,
+            unindexed_commits,
             fsync,
         } = (self.0)();
         let counted = [
@@ -158,6 +161,11 @@ impl Collector for Engine {
             ("file_bytes", "Bytes of data files", file_bytes),
             ("series", "Series known", series),
             ("journal_bytes", "Bytes of the journal", journal_bytes),
+            (
+                "unindexed_commits",
+                "Commits that the quarantine index has not seen; the journal is kept for them",
+                unindexed_commits,
+            ),
         ];
         for (name, help, value) in measured {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));

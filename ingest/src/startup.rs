@@ -16,6 +16,9 @@ use pantau_proto::GatewayId;
 use std::{io, net::SocketAddr, path::PathBuf};
 use tokio::net::TcpListener;
 
+/// Bytes of commits that are read back from the journal for the quarantine at once.
+const REREAD_BYTES: usize = 8 << 20;
+
 /// Why ingest does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -157,7 +160,7 @@ pub(crate) struct Open<F: FileLayer> {
     pub(crate) flusher: embedded::Flusher<F>,
     pub(crate) quarantine: Quarantine,
     pub(crate) feed: quarantine::Feed,
-    pub(crate) indexer: quarantine::Indexer,
+    pub(crate) indexer: quarantine::Indexer<EmbeddedReader<F>>,
 }
 
 /// Recovers the store and brings the quarantine index up to the journal.
@@ -173,7 +176,7 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let recovered = tokio::task::spawn_blocking(move || recover(files, engine)).await;
     let panicked =
         |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };
-    let (opened, replayed) = recovered.map_err(panicked)??;
+    let (opened, unindexed) = recovered.map_err(panicked)??;
     let embedded::Opened { store, reader, flusher, recovery } = opened;
     tracing::info!(
         readings = recovery.replayed_readings,
@@ -185,31 +188,37 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
         tracing::error!(damage, "the store is damaged");
     }
     let (quarantine, connection) = Quarantine::open(&dir.join("quarantine.sqlite")).await?;
-    let (position, indexed) = (reader.clone(), reader.clone());
-    let (feed, mut indexer) = quarantine::pair(
-        connection,
-        move || position.applied(),
-        move |position| indexed.set_indexed(position),
-    );
-    indexer.catch_up(&replayed, reader.applied()).await.map_err(QuarantineError::from)?;
+    let (feed, mut indexer) = quarantine::pair(connection, reader.clone());
+    indexer.catch_up(unindexed.unwrap_or_else(|| reader.applied())).await?;
     Ok(Open { store, reader, flusher, quarantine, feed, indexer })
 }
 
-/// The store, and what its journal holds for the quarantine.
+/// The store, and where in its journal the first thing is that the quarantine wants.
 fn recover<F: FileLayer>(
     files: F,
     engine: embedded::Config,
-) -> Result<(embedded::Opened<F>, Vec<Commit>), AppError> {
-    let mut replayed = Vec::new();
-    let opened = embedded::open(files, engine, &mut |Replayed { commit, .. }| {
-        if quarantine::concerns(commit) {
-            let mut kept = Commit::new(commit.gateway.clone(), commit.epoch, commit.received_ms);
-            kept.refused.clone_from(&commit.refused);
-            kept.losses.clone_from(&commit.losses);
-            replayed.push(kept);
+) -> Result<(embedded::Opened<F>, Option<u64>), AppError> {
+    let mut unindexed = None;
+    let opened = embedded::open(files, engine, &mut |Replayed { commit, position }| {
+        if unindexed.is_none() && quarantine::concerns(commit) {
+            unindexed = Some(position);
         }
     })?;
-    Ok((opened, replayed))
+    Ok((opened, unindexed))
+}
+
+impl<F: FileLayer> quarantine::CommitLog for EmbeddedReader<F> {
+    fn applied(&self) -> u64 {
+        Self::applied(self)
+    }
+
+    fn set_indexed(&self, position: u64) {
+        Self::set_indexed(self, position);
+    }
+
+    fn reread(&self, from: u64) -> io::Result<(Vec<Commit>, u64)> {
+        self.journaled(from, REREAD_BYTES, quarantine::concerns)
+    }
 }
 
 /// What the engine and its journal say of themselves.
@@ -225,6 +234,7 @@ pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>) -> EngineNumbers
         file_bytes: stats.file_bytes,
         series: stats.series,
         journal_bytes: journal.bytes,
+        unindexed_commits: reader.applied().saturating_sub(reader.indexed()),
         fsync: (fsync.sum, fsync.count, bounds.zip(fsync.buckets).collect()),
     }
 }

@@ -107,7 +107,8 @@ impl Planner {
                 commit.ranges.push(loss.start..loss.end);
             }
             if if positions == 0 { fresh_batch } else { fresh > 0 } {
-                loss.count = if fresh < positions { loss.count.min(fresh) } else { loss.count };
+                // A position is one reading at most, and one that came after all is not lost.
+                loss.count = if positions == 0 { loss.count } else { loss.count.min(fresh) };
                 commit.losses.push(loss);
             }
         }

@@ -44,6 +44,17 @@ impl Config {
                 "choose 1 or more",
             );
         }
+        let at_once = [self.limits.queries, self.limits.live_clients, self.limits.http_connections];
+        if at_once.iter().any(|limit| *limit > 100_000) || self.limits.http_connections == 0 {
+            return refuse(
+                Place::Limits,
+                format!(
+                    "queries, live_clients and http_connections are {}, {} and {}",
+                    at_once[0], at_once[1], at_once[2]
+                ),
+                "choose 100,000 at most, and one connection at least",
+            );
+        }
         if self.limits.in_flight_bytes.0 < 16 << 20 {
             return refuse(
                 Place::Limits,

@@ -125,6 +125,8 @@ pub struct Limits {
     pub queries: usize,
     /// Live (SSE) clients at the same time; more are sent away with 503.
     pub live_clients: usize,
+    /// HTTP connections at the same time, live clients among them; more wait to be accepted.
+    pub http_connections: usize,
 }
 
 impl Default for Limits {
@@ -138,6 +140,7 @@ impl Default for Limits {
             query_points: 1_000_000,
             queries: 4,
             live_clients: 500,
+            http_connections: 1000,
         }
     }
 }

@@ -21,8 +21,8 @@ pub(crate) async fn list<R: StoreReader>(
     let names: Vec<String> = params.many("series").into_iter().map(str::to_owned).collect();
     if names.is_empty() {
         let wanted = Wanted::of(&params)?;
-        let page = api.query(move |api, _| {
-            let (series, next) = wanted.page(&api.reader);
+        let page = api.query(move |api, gone| {
+            let (series, next) = wanted.page(&api.reader, gone)?;
             let ids: Vec<_> = series.iter().map(|info| info.id).collect();
             let points = api.reader.latest(&ids);
             let known = series.iter().zip(points);
@@ -32,11 +32,10 @@ pub(crate) async fn list<R: StoreReader>(
         });
         return page.await.map(Json);
     }
-    if params.one("station")?.is_some()
-        || params.one("quantity")?.is_some()
-        || params.one("cursor")?.is_some()
-    {
-        return Err(Problem::bad("series cannot be combined with station, quantity or cursor"));
+    for other in ["station", "quantity", "limit", "cursor"] {
+        if params.one(other)?.is_some() {
+            return Err(Problem::bad(format!("series cannot be combined with {other}")));
+        }
     }
     let ids = super::readings::ids(&api, &names)?;
     let points = api.reader.latest(&ids);

@@ -5,6 +5,7 @@
 //! `{"items", "next"}`; whatever a client asks, work and memory are bounded by `[limits]`; files are read on the
 //! blocking pool, a few queries at a time.
 
+mod completeness;
 mod gateways;
 mod latest;
 mod live;
@@ -14,6 +15,7 @@ mod quarantine;
 mod readings;
 mod render;
 mod series;
+mod server;
 mod stations;
 mod system;
 mod web;
@@ -37,7 +39,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// What the handlers share.
@@ -89,13 +91,10 @@ pub(crate) fn router<R: StoreReader>(api: Arc<Api<R>>) -> Router {
         .layer(middleware::map_response(web::guard))
 }
 
-/// Serves until `stop`, then until running requests are answered.
-///
-/// # Errors
-/// When the listener fails.
-pub(crate) async fn serve<R: StoreReader>(listener: TcpListener, api: Arc<Api<R>>) -> std::io::Result<()> {
-    let stop = api.stop.clone();
-    axum::serve(listener, router(api)).with_graceful_shutdown(stop.cancelled_owned()).await
+/// Serves until `stop`, then until running requests are answered. `tasks` is the set that connections become tasks of.
+pub(crate) async fn serve<R: StoreReader>(listener: TcpListener, api: Arc<Api<R>>, tasks: JoinSet<()>) {
+    let (stop, most) = (api.stop.clone(), api.limits.http_connections);
+    server::serve(listener, router(api), most, tasks, stop).await;
 }
 
 /// Tells a running query that its client has gone.

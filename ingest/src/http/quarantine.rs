@@ -30,6 +30,8 @@ pub(crate) struct RefusedItem {
     payload: Option<String>,
     /// As hexadecimal digits, when it is not.
     payload_hex: Option<String>,
+    /// Bytes that came; the two above show the first 4,096.
+    payload_bytes: u64,
     time: Option<String>,
     received: Option<String>,
 }
@@ -51,7 +53,15 @@ pub(crate) struct LossItem {
 
 impl From<RefusedRow> for RefusedItem {
     fn from(row: RefusedRow) -> Self {
-        let (payload, payload_hex) = match String::from_utf8(row.payload) {
+        let mut shown = row.payload;
+        // A character that the cut went through is no reason to call a text binary.
+        if row.payload_bytes > shown.len() as u64
+            && let Err(error) = std::str::from_utf8(&shown)
+            && error.error_len().is_none()
+        {
+            shown.truncate(error.valid_up_to());
+        }
+        let (payload, payload_hex) = match String::from_utf8(shown) {
             Ok(text) => (Some(text), None),
             Err(error) => (None, Some(error.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())),
         };
@@ -66,6 +76,7 @@ impl From<RefusedRow> for RefusedItem {
             detail: row.detail,
             payload,
             payload_hex,
+            payload_bytes: row.payload_bytes,
             time: rfc3339(row.time),
             received: rfc3339(row.received),
         }

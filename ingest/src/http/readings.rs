@@ -2,15 +2,17 @@
 
 use super::{
     Api, Gone,
+    completeness::{Completeness, count_flags, expected, usual_distance, usual_distance_of_steps},
     params::{Params, step_ms},
     problem::Problem,
     render::{rfc3339, unit},
 };
-use crate::store::{Agg, Points, ReadError, SeriesId, StoreReader};
-use axum::{Json, extract::State};
+use crate::store::{Agg, ReadError, SeriesId, StoreReader};
+use axum::{extract::State, response::IntoResponse};
+use http::header;
 use pantau_proto::{Flags, SeriesName};
-use serde_json::{Map, Value, json};
-use std::{ops::Range, sync::Arc};
+use serde::{Serialize, Serializer};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 const AGGS: [(&str, Agg); 7] = [
     ("mean", Agg::Mean),
@@ -26,7 +28,7 @@ const DAY_MS: i64 = 86_400_000;
 /// WIB is UTC+7 all year.
 const WIB_MS: i64 = 7 * 3_600_000;
 /// Raw readings that are looked through to count the flagged ones behind steps; beyond, the counts are null.
-const FLAGS_LOOKED_AT: usize = 100_000;
+const LOOKED_AT: usize = 100_000;
 
 /// The ids of series by name.
 ///
@@ -69,7 +71,11 @@ fn asked(params: &Params, now: i64, points: usize) -> Result<Asked, Problem> {
         let known = AGGS.iter().find(|(known, _)| *known == name);
         let unknown =
             || Problem::bad(format!("agg={name:?}; known are mean, min, max, sum, count, first, last"));
-        aggs.push(*known.ok_or_else(unknown)?);
+        let known = *known.ok_or_else(unknown)?;
+        // Each is a column of its own: repeated, they would be as many as a URL is long.
+        if !aggs.contains(&known) {
+            aggs.push(known);
+        }
     }
     match step_ms {
         None if !aggs.is_empty() => return Err(Problem::bad("agg needs a step, such as step=PT1H")),
@@ -89,7 +95,7 @@ fn asked(params: &Params, now: i64, points: usize) -> Result<Asked, Problem> {
 pub(crate) async fn read<R: StoreReader>(
     State(api): State<Arc<Api<R>>>,
     params: Params,
-) -> Result<Json<Value>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     params.only(&["series", "from", "to", "step", "agg"])?;
     let names: Vec<String> = params.many("series").into_iter().map(str::to_owned).collect();
     if names.is_empty() {
@@ -106,9 +112,45 @@ pub(crate) async fn read<R: StoreReader>(
             series.push(one(&api.reader, id, name, &mut asked, gone)?);
         }
         let (from, to) = (rfc3339(asked.time.start), rfc3339(asked.time.end));
-        Ok(json!({ "from": from, "to": to, "step": asked.step, "series": series }))
+        // Here and not on the way out: a million numbers take their time.
+        let answer = Answer { from, to, step: asked.step, series };
+        serde_json::to_vec(&answer).map_err(|_| Problem::internal())
     });
-    answer.await.map(Json)
+    answer.await.map(|json| ([(header::CONTENT_TYPE, "application/json")], json))
+}
+
+#[derive(Serialize)]
+struct Answer {
+    from: Option<String>,
+    to: Option<String>,
+    step: String,
+    series: Vec<SeriesAnswer>,
+}
+
+#[derive(Serialize)]
+struct SeriesAnswer {
+    series: String,
+    unit: &'static str,
+    times: Vec<i64>,
+    #[serde(flatten)]
+    columns: Columns,
+    completeness: Completeness,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Columns {
+    Raw { values: Vec<f64>, flags: Vec<Names> },
+    Steps(BTreeMap<&'static str, Vec<f64>>),
+}
+
+/// Flag bits that are written as a list of names.
+struct Names(u16);
+
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(Flags(self.0).names())
+    }
 }
 
 fn one(
@@ -117,70 +159,47 @@ fn one(
     name: &str,
     asked: &mut Asked,
     gone: &Gone,
-) -> Result<Value, Problem> {
-    let mut answer = Map::new();
-    answer.insert("series".to_owned(), json!(name));
-    answer.insert("unit".to_owned(), json!(unit(name)));
-    let (received, flagged, damaged) = match asked.step_ms {
+) -> Result<SeriesAnswer, Problem> {
+    let (times, columns, received, flagged, damaged, distance);
+    match asked.step_ms {
         None => {
             let points = reader.range(id, asked.time.clone(), asked.points).map_err(problem)?;
             asked.points -= points.times.len();
-            let counted = count_flags(&points);
+            (received, damaged) = (points.times.len() as u64, points.damaged);
+            flagged = Some(count_flags(&points));
+            distance = usual_distance(&points.times);
             let flags = if points.flags.is_empty() { vec![0; points.times.len()] } else { points.flags };
-            let received = points.times.len() as u64;
-            answer.insert("times".to_owned(), json!(points.times));
-            answer.insert("values".to_owned(), json!(points.values));
-            let names: Vec<Vec<&str>> =
-                flags.into_iter().map(|flags| Flags(flags).names().collect()).collect();
-            answer.insert("flags".to_owned(), json!(names));
-            (received, Some(counted), points.damaged)
+            columns = Columns::Raw { values: points.values, flags: flags.into_iter().map(Names).collect() };
+            times = points.times;
         }
         Some(step) => {
             let aggs: Vec<Agg> = asked.aggs.iter().map(|(_, agg)| *agg).collect();
-            let buckets =
-                reader.aggregate(id, asked.time.clone(), step, &aggs, asked.points).map_err(problem)?;
-            asked.points -= buckets.starts.len();
+            let limit = asked.points / aggs.len().max(1);
+            let buckets = reader.aggregate(id, asked.time.clone(), step, &aggs, limit).map_err(problem)?;
+            asked.points -= buckets.starts.len() * aggs.len();
             gone.check()?;
-            let received = buckets.counts.iter().sum();
-            answer.insert("times".to_owned(), json!(buckets.starts));
-            for ((name, _), column) in asked.aggs.iter().zip(buckets.columns) {
-                answer.insert((*name).to_owned(), json!(column));
-            }
-            let raw = reader.range(id, asked.time.clone(), FLAGS_LOOKED_AT);
-            (received, raw.ok().map(|points| count_flags(&points)), buckets.damaged)
+            (received, damaged) = (buckets.counts.iter().sum(), buckets.damaged);
+            let raw = reader.range(id, asked.time.clone(), LOOKED_AT).ok();
+            flagged = raw.as_ref().map(count_flags);
+            distance = match raw {
+                Some(points) => usual_distance(&points.times),
+                None => usual_distance_of_steps(&buckets.starts, &buckets.counts),
+            };
+            columns = Columns::Steps(asked.aggs.iter().map(|(name, _)| *name).zip(buckets.columns).collect());
+            times = buckets.starts;
         }
-    };
-    let mut completeness = json!({
-        "expected": expected(reader, id, asked),
-        "received": received,
-        "late": flagged.map(|(late, _)| late),
-        "flagged": flagged.map(|(_, flagged)| flagged),
-        "excluded": 0,
-    });
-    if damaged > 0 {
-        completeness["damaged"] = json!(damaged);
     }
-    answer.insert("completeness".to_owned(), completeness);
-    Ok(Value::Object(answer))
-}
-
-/// Readings flagged late, and readings with any flag but that and the harmless ones (calibrated, arrival time).
-fn count_flags(points: &Points) -> (u64, u64) {
-    let harmless = Flags::LATE | Flags::CALIBRATED | Flags::ARRIVAL_TIME;
-    points.flags.iter().fold((0, 0), |(late, flagged), flags| {
-        let is_late = Flags(*flags).contains(Flags::LATE);
-        (late + u64::from(is_late), flagged + u64::from(flags & !harmless.0 != 0))
-    })
-}
-
-/// Readings that the observed interval promises for the part of the period in which the series was there: from its
-/// first reading, and not beyond now.
-fn expected(reader: &impl StoreReader, id: SeriesId, asked: &Asked) -> Option<u64> {
-    let interval = i64::from(reader.latest(&[id]).first().copied().flatten()?.interval_ms?).max(1);
-    let first = reader.info(id)?.first?;
-    let (start, end) = (asked.time.start.max(first), asked.time.end.min(asked.now));
-    let span = end.saturating_sub(start).max(0);
-    u64::try_from((span + interval / 2) / interval).ok()
+    let first_ever = reader.info(id).and_then(|info| info.first);
+    let promised = distance.zip(first_ever);
+    let completeness = Completeness {
+        expected: promised.map(|(distance, first)| expected(distance, first, &asked.time, asked.now)),
+        received,
+        late: flagged.map(|(late, _)| late),
+        flagged: flagged.map(|(_, flagged)| flagged),
+        excluded: 0,
+        damaged,
+    };
+    Ok(SeriesAnswer { series: name.to_owned(), unit: unit(name), times, columns, completeness })
 }
 
 fn problem(error: ReadError) -> Problem {

@@ -1,7 +1,7 @@
 //! `/series`: what is measured where, since when.
 
 use super::{
-    Api,
+    Api, Gone,
     params::Params,
     problem::Problem,
     render::{Page, parts, rfc3339},
@@ -75,23 +75,33 @@ impl Wanted {
     }
 
     /// A page of series, by name.
-    pub(super) fn page(&self, reader: &impl StoreReader) -> (Vec<SeriesInfo>, Option<String>) {
+    ///
+    /// # Errors
+    /// When the client has gone.
+    pub(super) fn page(
+        &self,
+        reader: &impl StoreReader,
+        gone: &Gone,
+    ) -> Result<(Vec<SeriesInfo>, Option<String>), Problem> {
         let mut found = Vec::new();
         let mut after = self.after.clone();
+        // A rare quantity is looked for through all series, which is slow in small steps.
+        let look_at = if self.quantity.is_some() { self.limit.max(1000) } else { self.limit };
         loop {
-            let page = reader.series(&self.prefix, after.as_deref(), self.limit);
+            gone.check()?;
+            let page = reader.series(&self.prefix, after.as_deref(), look_at);
             for info in page.items {
                 if self.quantity.as_ref().is_none_or(|wanted| parts(&info.name).1 == wanted) {
                     if found.len() == self.limit {
                         let next = found.last().map(|last: &SeriesInfo| last.name.to_string());
-                        return (found, next);
+                        return Ok((found, next));
                     }
                     found.push(info);
                 }
             }
             match page.next {
                 Some(next) => after = Some(next.to_string()),
-                None => return (found, None),
+                None => return Ok((found, None)),
             }
         }
     }
@@ -104,8 +114,8 @@ pub(crate) async fn list<R: StoreReader>(
 ) -> Result<Json<Page<SeriesItem>>, Problem> {
     params.only(&["station", "quantity", "limit", "cursor"])?;
     let wanted = Wanted::of(&params)?;
-    let page = api.query(move |api, _| {
-        let (series, next) = wanted.page(&api.reader);
+    let page = api.query(move |api, gone| {
+        let (series, next) = wanted.page(&api.reader, gone)?;
         let ids: Vec<_> = series.iter().map(|info| info.id).collect();
         let known = series.iter().zip(api.reader.latest(&ids));
         Ok(Page { items: known.map(|(info, newest)| SeriesItem::new(info, newest)).collect(), next })

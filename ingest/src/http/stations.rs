@@ -10,7 +10,7 @@ use super::{
 use crate::{config::Station, store::StoreReader};
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use pantau_proto::DeviceName;
 use serde::Serialize;
@@ -85,10 +85,11 @@ pub(crate) async fn list<R: StoreReader>(
 /// `GET /api/v1/stations/{id}`
 pub(crate) async fn one<R: StoreReader>(
     State(api): State<Arc<Api<R>>>,
-    Path(station): Path<String>,
+    station: Result<Path<String>, PathRejection>,
     params: Params,
 ) -> Result<Json<StationItem>, Problem> {
     params.only(&[])?;
+    let Path(station) = station.map_err(|error| Problem::bad(error.body_text()))?;
     let found = api.query(move |api, _| {
         let latest = items_of(&api.reader, &station, api.clock.now().0);
         let known = api.stations.get(&station);

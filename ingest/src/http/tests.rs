@@ -1,11 +1,32 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::{
+    Api,
+    completeness::{expected, usual_distance, usual_distance_of_steps},
     params::step_ms,
     render::{State, state},
     system::OPENAPI,
 };
-use std::collections::BTreeSet;
+use crate::{
+    clock::Clock,
+    config::Limits,
+    gateways::Gateways,
+    live::Live,
+    metrics::{CommitMetrics, EngineNumbers, Metrics},
+    quarantine::Quarantine,
+    store::embedded::{self, EmbeddedReader},
+};
+use pantau_journal::sim::SimFiles;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 #[test]
 fn the_document_describes_exactly_the_routes_of_the_router() {
@@ -41,4 +62,102 @@ fn freshness_follows_the_observed_interval() {
     assert_eq!(state(3 * 3_600_000, Some(3_600_000)), State::Fresh);
     assert_eq!(state(20 * 3_600_000, Some(3_600_000)), State::Stale);
     assert_eq!(state(900_000, None), State::Fresh);
+}
+
+#[test]
+fn the_promise_of_a_period_comes_from_its_own_readings() {
+    let hour = 3_600_000;
+    // 25 hourly readings of long ago, five of them missing.
+    let times: Vec<i64> = (0..25).filter(|i| !(10..15).contains(i)).map(|i| i * hour).collect();
+    let distance = usual_distance(&times).unwrap();
+    assert_eq!(distance, hour);
+    assert_eq!(expected(distance, 0, &(0..25 * hour), i64::MAX), 25, "the gap is counted as missing");
+    assert_eq!(expected(distance, 20 * hour, &(0..25 * hour), i64::MAX), 5, "not before the first ever");
+    assert_eq!(expected(distance, 0, &(0..25 * hour), 5 * hour), 5, "not beyond now");
+    assert_eq!(expected(distance, 30 * hour, &(0..25 * hour), i64::MAX), 0);
+    assert_eq!(expected(distance, i64::MIN, &(i64::MIN..i64::MAX), i64::MAX), (i64::MAX / hour) as u64);
+    assert_eq!(usual_distance(&times[..2]), None, "two readings promise nothing");
+    let many: Vec<i64> = (0..100_000).map(|i| i * 500).collect();
+    assert_eq!(usual_distance(&many), Some(500));
+}
+
+#[test]
+fn steps_tell_the_usual_distance_where_there_are_too_many_readings() {
+    let starts: Vec<i64> = (0..10).map(|i| i * 60_000).collect();
+    assert_eq!(usual_distance_of_steps(&starts, &[60, 60, 0, 0, 60, 60, 60, 59, 60, 60]), Some(1_000));
+    assert_eq!(usual_distance_of_steps(&starts, &[1, 0, 0, 1, 0, 0, 1, 0, 0, 1]), Some(180_000));
+    assert_eq!(usual_distance_of_steps(&starts, &[5, 0, 0, 0, 0, 0, 0, 0, 0, 5]), None);
+}
+
+/// An API over an empty store in memory.
+async fn api(dir: &tempfile::TempDir, limits: Limits) -> Arc<Api<EmbeddedReader<SimFiles>>> {
+    let opened = embedded::open(SimFiles::new(), embedded::Config::new("/store"), &mut |_| {}).unwrap();
+    let (quarantine, _) = Quarantine::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
+    let gateways = Arc::new(Gateways::new([], 0));
+    let engine = Box::new(EngineNumbers::default);
+    let metrics = Arc::new(Metrics::new(&CommitMetrics::default(), engine, Arc::clone(&gateways)));
+    Arc::new(Api {
+        reader: opened.reader,
+        quarantine,
+        gateways,
+        stations: BTreeMap::new(),
+        queries: Arc::new(Semaphore::new(limits.queries)),
+        watchers: Arc::new(Semaphore::new(limits.live_clients)),
+        limits,
+        clock: Clock::system(),
+        live: Live::default(),
+        metrics,
+        stop: CancellationToken::new(),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_many_queries_run_at_once_and_one_whose_client_left_never_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = api(&dir, Limits { queries: 2, ..Limits::default() }).await;
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let query = || {
+        let (api, running, most) = (Arc::clone(&api), Arc::clone(&running), Arc::clone(&most));
+        async move {
+            api.query(move |_, _| {
+                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                std::thread::sleep(Duration::from_millis(20));
+                running.fetch_sub(1, SeqCst);
+                Ok(())
+            })
+            .await
+        }
+    };
+    let answers = futures_util::future::join_all((0..12).map(|_| query())).await;
+    assert!(answers.into_iter().all(|answer| answer.is_ok()), "those that wait are answered too");
+    assert_eq!(most.load(SeqCst), 2);
+
+    // Both places are taken; the third client leaves while it waits, and the first while its query runs.
+    let started = Arc::new(AtomicUsize::new(0));
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let held = |told: Arc<AtomicUsize>| {
+        let (api, started, gate) = (Arc::clone(&api), Arc::clone(&started), Arc::clone(&gate));
+        async move {
+            api.query(move |_, gone| {
+                started.fetch_add(1, SeqCst);
+                let _ = gate.lock().unwrap().recv();
+                told.fetch_add(usize::from(gone.check().is_err()), SeqCst);
+                Ok(())
+            })
+            .await
+        }
+    };
+    let told = Arc::new(AtomicUsize::new(0));
+    {
+        let mut clients: Vec<_> = (0..3).map(|_| Box::pin(held(Arc::clone(&told)))).collect();
+        for client in &mut clients {
+            tokio::time::timeout(Duration::from_millis(50), client).await.expect_err("it waits");
+        }
+    }
+    for _ in 0..3 {
+        let _ = open.send(());
+    }
+    let _both = Arc::clone(&api.queries).acquire_many_owned(2).await.unwrap();
+    assert_eq!((started.load(SeqCst), told.load(SeqCst)), (2, 2));
 }

@@ -1,9 +1,10 @@
 //! Carries refused payloads and losses from the committer into SQLite.
 
-use super::{KEPT_ROWS, concerns, rows};
+use super::{KEPT_ROWS, QuarantineError, concerns, rows};
 use crate::store::{Columns, Commit};
 use sqlx::{Connection, SqliteConnection};
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,8 +17,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const WAITING_KIB: usize = 64 << 10;
 /// Commits in one transaction at most.
 const TOGETHER: usize = 256;
-/// Pause after SQLite failed.
+/// Pause after SQLite failed, and the longest that a gap stays unnoticed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the index stands on: positions count commits.
+pub trait CommitLog: Clone + Send + Sync + 'static {
+    /// Position after the last commit taken.
+    fn applied(&self) -> u64;
+
+    /// Tells that the index has everything before `position`: only that is freed.
+    fn set_indexed(&self, position: u64);
+
+    /// Some commits from `from` on that concern the index, and the position after the last one looked at; `from` when
+    /// there is nothing more. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be read now.
+    fn reread(&self, from: u64) -> io::Result<(Vec<Commit>, u64)>;
+}
 
 struct Message {
     commits: Vec<Commit>,
@@ -35,25 +52,25 @@ pub struct Feed {
 }
 
 /// The end that writes; see [`Indexer::run`].
-pub struct Indexer {
+pub struct Indexer<L> {
     queue: mpsc::Receiver<Message>,
+    /// Something was not handed over, and is in the journal only.
     gap: Arc<AtomicBool>,
     connection: SqliteConnection,
-    indexed: Box<dyn Fn(u64) + Send + Sync>,
+    log: L,
+    /// Everything before this position is in the index.
+    done: u64,
 }
 
-/// A feed and its indexer. `position` reads the journal position after the last commit; `indexed` tells the store up to
-/// which position the index has everything.
-pub(crate) fn pair(
-    connection: SqliteConnection,
-    position: impl Fn() -> u64 + Send + 'static,
-    indexed: impl Fn(u64) + Send + Sync + 'static,
-) -> (Feed, Indexer) {
+/// A feed and its indexer.
+pub(crate) fn pair<L: CommitLog>(connection: SqliteConnection, log: L) -> (Feed, Indexer<L>) {
     let (sender, queue) = mpsc::channel(4096);
     let gap = Arc::new(AtomicBool::new(false));
     let room = Arc::new(Semaphore::new(WAITING_KIB));
-    let feed = Feed { queue: sender, room, gap: Arc::clone(&gap), position: Box::new(position) };
-    (feed, Indexer { queue, gap, connection, indexed: Box::new(indexed) })
+    let position = log.clone();
+    let position = Box::new(move || position.applied());
+    let feed = Feed { queue: sender, room, gap: Arc::clone(&gap), position };
+    (feed, Indexer { queue, gap, connection, log, done: 0 })
 }
 
 impl Feed {
@@ -64,8 +81,8 @@ impl Feed {
         Self { queue, room, gap: Arc::new(AtomicBool::new(true)), position: Box::new(|| 0) }
     }
 
-    /// Hands over what is durable now. When there is no room the index gets a gap: the journal is kept from there on,
-    /// and the next start indexes it.
+    /// Hands over what is durable now. When there is no room the index gets a gap, which the indexer then fills from the
+    /// journal; that is kept until it has.
     pub fn offer(&self, mut commits: Vec<Commit>) {
         commits.retain(concerns);
         let mut bytes = 0;
@@ -83,52 +100,95 @@ impl Feed {
         // A message that only says how far the journal is may be lost: the next one says it too.
         if (!fits || self.queue.try_send(message).is_err())
             && matters
-            && !self.gap.swap(true, Ordering::Relaxed)
+            && !self.gap.swap(true, Ordering::AcqRel)
         {
-            tracing::error!(
-                "the quarantine index cannot keep up: the journal is kept, the next start indexes it"
-            );
+            tracing::warn!("the quarantine index cannot keep up; it goes on from the journal");
         }
     }
 }
 
-impl Indexer {
-    /// Writes what `on_replay` found in the journal, before anything new comes.
+impl<L: CommitLog> Indexer<L> {
+    /// Brings the index up to the journal from position `from` on, before anything new comes.
     ///
     /// # Errors
-    /// When SQLite fails.
-    pub async fn catch_up(&mut self, commits: &[Commit], position: u64) -> Result<(), sqlx::Error> {
-        for some in commits.chunks(TOGETHER) {
-            self.write(&some.iter().collect::<Vec<_>>()).await?;
+    /// When the journal or SQLite fails.
+    pub async fn catch_up(&mut self, from: u64) -> Result<(), QuarantineError> {
+        self.done = from;
+        loop {
+            let (log, from) = (self.log.clone(), self.done);
+            let read = tokio::task::spawn_blocking(move || log.reread(from)).await;
+            let (commits, next) =
+                read.map_err(io::Error::other).flatten().map_err(QuarantineError::Journal)?;
+            for some in commits.chunks(TOGETHER) {
+                self.write(&some.iter().collect::<Vec<_>>()).await?;
+            }
+            self.reached(next);
+            if next <= from {
+                return Ok(());
+            }
         }
-        (self.indexed)(position);
-        Ok(())
     }
 
     /// Writes until every [`Feed`] is gone. SQLite's failures are logged and tried again; they hold nothing up but the
     /// release of the journal.
     pub async fn run(mut self) {
-        while let Some(first) = self.queue.recv().await {
-            let mut messages = vec![first];
-            while messages.len() < TOGETHER {
-                let Ok(next) = self.queue.try_recv() else { break };
-                messages.push(next);
-            }
-            let commits: Vec<&Commit> = messages.iter().flat_map(|message| message.commits.iter()).collect();
-            while let Err(error) = self.write(&commits).await {
-                tracing::error!(%error, "the quarantine index cannot be written; trying again");
-                if self.queue.is_closed() {
-                    return;
+        loop {
+            match tokio::time::timeout(PAUSE, self.queue.recv()).await {
+                Ok(Some(first)) => {
+                    if !self.take(first).await {
+                        return;
+                    }
                 }
-                tokio::time::sleep(PAUSE).await;
+                Ok(None) => break,
+                Err(_) => {}
             }
-            if let Some(last) = messages.last().filter(|_| !self.gap.load(Ordering::Relaxed)) {
-                (self.indexed)(last.position);
+            if self.gap.load(Ordering::Acquire) {
+                self.fill().await;
             }
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the quarantine database did not close well");
         }
+    }
+
+    /// Writes what waits. False when that is impossible and nobody waits for it any more.
+    async fn take(&mut self, first: Message) -> bool {
+        let mut messages = vec![first];
+        while messages.len() < TOGETHER {
+            let Ok(next) = self.queue.try_recv() else { break };
+            messages.push(next);
+        }
+        let commits: Vec<&Commit> = messages.iter().flat_map(|message| message.commits.iter()).collect();
+        while let Err(error) = self.write(&commits).await {
+            tracing::error!(%error, "the quarantine index cannot be written; trying again");
+            if self.queue.is_closed() {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        if let Some(last) = messages.last().filter(|_| !self.gap.load(Ordering::Acquire)) {
+            self.reached(last.position);
+        }
+        true
+    }
+
+    /// Reads what was not handed over from the journal.
+    async fn fill(&mut self) {
+        // Before reading, so that what is not handed over from now on is another gap.
+        self.gap.store(false, Ordering::Release);
+        match self.catch_up(self.done).await {
+            Ok(()) => tracing::info!("the quarantine index has caught up with the journal"),
+            Err(error) => {
+                tracing::error!(%error, "the quarantine index cannot catch up; trying again");
+                self.gap.store(true, Ordering::Release);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn reached(&mut self, position: u64) {
+        self.done = self.done.max(position);
+        self.log.set_indexed(self.done);
     }
 
     async fn write(&mut self, commits: &[&Commit]) -> Result<(), sqlx::Error> {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! committer ──(durable in the journal)──► Feed ══bounded══► Indexer ──► SQLite ──► API
-//!                                           │ full: note a gap     ▲
-//!                                           └── journal replay ────┘  tells the store how far it is
+//!                                           │ full: a gap          ▲
+//!                                           └── read the journal ──┘  tells the store how far it is
 //! ```
 //!
 //! Always true: the journal had it first, so the index can lag, stop or be deleted without losing anything and
@@ -15,7 +15,7 @@ mod rows;
 mod tests;
 
 pub(crate) use indexer::pair;
-pub use indexer::{Feed, Indexer};
+pub use indexer::{CommitLog, Feed, Indexer};
 pub use rows::{LossRow, RefusedRow, Totals};
 
 use crate::store::Commit;
@@ -32,12 +32,18 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_quarantine.sql")];
 /// Refused payloads that are kept; beyond, the oldest are dropped (their counts stay).
 const KEPT_ROWS: i64 = 1_000_000;
 
+/// First bytes of a payload that a list shows: a page of large ones must not fill the memory.
+pub const SHOWN_BYTES: i64 = 4096;
+
 /// Why the quarantine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
     /// SQLite says no.
     #[error("quarantine database: {0}")]
     Database(#[from] sqlx::Error),
+    /// What it stands on cannot be read.
+    #[error("the journal cannot be read for the quarantine: {0}")]
+    Journal(std::io::Error),
     /// Written by a later Pantau.
     #[error(
         "quarantine database has format {found}, this Pantau knows {known}; use the newer Pantau, or move the file away: it is rebuilt from the journal as far as that reaches"
@@ -97,7 +103,8 @@ impl Quarantine {
     /// When SQLite fails.
     pub async fn refused(&self, filter: &Filter) -> Result<Vec<RefusedRow>, sqlx::Error> {
         sqlx::query_as(
-            "SELECT id, gateway, epoch, position, reason, source, topic, detail, payload, time, received \
+            "SELECT id, gateway, epoch, position, reason, source, topic, detail, \
+             substr(payload, 1, ?5) AS payload, length(payload) AS payload_bytes, time, received \
              FROM refused WHERE (?1 IS NULL OR gateway = ?1) AND (?2 IS NULL OR reason = ?2) \
              AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4",
         )
@@ -105,6 +112,7 @@ impl Quarantine {
         .bind(filter.reason)
         .bind(filter.before)
         .bind(filter.limit)
+        .bind(SHOWN_BYTES)
         .fetch_all(&self.pool)
         .await
     }

@@ -22,8 +22,10 @@ pub struct RefusedRow {
     pub topic: String,
     /// In words.
     pub detail: String,
-    /// The bytes as they came.
+    /// The bytes as they came; the first [`super::SHOWN_BYTES`].
     pub payload: Vec<u8>,
+    /// How many came.
+    pub payload_bytes: u64,
     /// Milliseconds since the epoch.
     pub time: i64,
     /// When ingest committed it, the same.
@@ -87,6 +89,7 @@ impl FromRow<'_, SqliteRow> for RefusedRow {
             topic: row.try_get("topic")?,
             detail: row.try_get("detail")?,
             payload: row.try_get("payload")?,
+            payload_bytes: bits(row, "payload_bytes")?,
             time: row.try_get("time")?,
             received: row.try_get("received")?,
         })

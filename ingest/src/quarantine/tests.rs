@@ -2,10 +2,44 @@
 
 use super::*;
 use crate::store::{Loss, Refused};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    io,
+    sync::{Arc, Mutex},
 };
+
+/// A journal in memory: one commit a position.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<(Vec<Commit>, u64)>>);
+
+impl Log {
+    fn take(&self, commits: Vec<Commit>) -> Vec<Commit> {
+        self.0.lock().unwrap().0.extend(commits.clone());
+        commits
+    }
+
+    fn indexed(&self) -> u64 {
+        self.0.lock().unwrap().1
+    }
+}
+
+impl CommitLog for Log {
+    fn applied(&self) -> u64 {
+        self.0.lock().unwrap().0.len() as u64
+    }
+
+    fn set_indexed(&self, position: u64) {
+        let mut log = self.0.lock().unwrap();
+        assert!(position >= log.1, "the index never forgets");
+        log.1 = position;
+    }
+
+    /// Two at a time.
+    fn reread(&self, from: u64) -> io::Result<(Vec<Commit>, u64)> {
+        let log = self.0.lock().unwrap();
+        let next = log.0.len().min(from as usize + 2);
+        Ok((log.0[from as usize..next].to_vec(), next as u64))
+    }
+}
 
 fn commit(positions: std::ops::Range<u64>) -> Commit {
     let mut commit = Commit::new("gw".parse().unwrap(), Epoch(u64::MAX), 5_000);
@@ -21,25 +55,27 @@ fn commit(positions: std::ops::Range<u64>) -> Commit {
     commit
 }
 
-async fn open(dir: &tempfile::TempDir, indexed: &Arc<AtomicU64>) -> (Quarantine, Feed, Indexer) {
+async fn open(dir: &tempfile::TempDir, log: &Log) -> (Quarantine, Feed, Indexer<Log>) {
     let (quarantine, connection) = Quarantine::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
-    let indexed = Arc::clone(indexed);
-    let (feed, indexer) = pair(connection, || 77, move |position| indexed.store(position, Ordering::Relaxed));
+    // A store that is opened does not know how far the index is.
+    log.0.lock().unwrap().1 = 0;
+    let (feed, indexer) = pair(connection, log.clone());
     (quarantine, feed, indexer)
 }
 
 #[tokio::test]
 async fn indexing_twice_changes_nothing_and_survives_opening_again() {
     let dir = tempfile::tempdir().unwrap();
-    let indexed = Arc::default();
+    let log = Log::default();
+    log.take(vec![commit(0..10), commit(5..12), commit(0..1)]);
     for _ in 0..2 {
-        let (quarantine, feed, mut indexer) = open(&dir, &indexed).await;
-        indexer.catch_up(&[commit(0..10), commit(5..12)], 33).await.unwrap();
-        assert_eq!(indexed.load(Ordering::Relaxed), 33);
-        feed.offer(vec![commit(0..12), Commit::new("gw".parse().unwrap(), Epoch(1), 0)]);
+        let (quarantine, feed, mut indexer) = open(&dir, &log).await;
+        indexer.catch_up(0).await.unwrap();
+        assert_eq!(log.indexed(), log.applied());
+        feed.offer(log.take(vec![commit(0..12), Commit::new("gw".parse().unwrap(), Epoch(1), 0)]));
         drop(feed);
         indexer.run().await;
-        assert_eq!(indexed.load(Ordering::Relaxed), 77);
+        assert_eq!(log.indexed(), log.applied());
         let rows = quarantine.refused(&Filter { limit: 100, ..Filter::default() }).await.unwrap();
         assert_eq!(rows.len(), 12);
         assert_eq!(
@@ -54,8 +90,10 @@ async fn indexing_twice_changes_nothing_and_survives_opening_again() {
 #[tokio::test]
 async fn lists_are_filtered_and_go_on_where_they_ended() {
     let dir = tempfile::tempdir().unwrap();
-    let (quarantine, _feed, mut indexer) = open(&dir, &Arc::default()).await;
-    indexer.catch_up(&[commit(0..9)], 1).await.unwrap();
+    let log = Log::default();
+    log.take(vec![commit(0..9)]);
+    let (quarantine, _feed, mut indexer) = open(&dir, &log).await;
+    indexer.catch_up(0).await.unwrap();
     let filter = Filter { reason: Some(2), limit: 2, ..Filter::default() };
     let page = quarantine.refused(&filter).await.unwrap();
     assert_eq!(page.iter().map(|row| row.position).collect::<Vec<_>>(), [7, 4]);
@@ -68,11 +106,13 @@ async fn lists_are_filtered_and_go_on_where_they_ended() {
 #[tokio::test]
 async fn an_epoch_that_was_declared_over_is_known() {
     let dir = tempfile::tempdir().unwrap();
-    let (quarantine, _feed, mut indexer) = open(&dir, &Arc::default()).await;
+    let log = Log::default();
+    let (quarantine, _feed, mut indexer) = open(&dir, &log).await;
     let mut ended = Commit::new("gw".parse().unwrap(), Epoch(u64::MAX), 0);
     ended.losses.push(Loss { end: 9, count: 9, reason: LossReason::EpochEnded.into(), ..Loss::default() });
     ended.losses.push(Loss { end: 3, count: 3, reason: LossReason::SpoolFull.into(), ..Loss::default() });
-    indexer.catch_up(&[ended], 1).await.unwrap();
+    log.take(vec![ended]);
+    indexer.catch_up(0).await.unwrap();
     let gateway = "gw".parse().unwrap();
     assert!(quarantine.epoch_ended(&gateway, Epoch(u64::MAX)).await.unwrap());
     assert!(!quarantine.epoch_ended(&gateway, Epoch(1)).await.unwrap());
@@ -87,4 +127,42 @@ async fn a_database_of_a_later_pantau_is_left_alone() {
     sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
     let error = Quarantine::open(&file).await.unwrap_err().to_string();
     assert!(error.contains("format 99") && error.contains("newer Pantau"), "{error}");
+}
+
+#[tokio::test]
+async fn what_did_not_fit_into_the_queue_is_read_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let (quarantine, feed, mut indexer) = open(&dir, &log).await;
+    indexer.catch_up(0).await.unwrap();
+    let more = 5_000;
+    for position in 0..more {
+        feed.offer(log.take(vec![commit(position..position + 1)]));
+    }
+    let running = indexer.run();
+    let watched = async {
+        while log.indexed() < log.applied() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(quarantine.totals().await.unwrap()["gw"].quarantined, more);
+        // And what comes after goes the usual way again.
+        feed.offer(log.take(vec![commit(more..more + 1)]));
+        drop(feed);
+    };
+    tokio::join!(running, watched);
+    assert_eq!(quarantine.totals().await.unwrap()["gw"].quarantined, more + 1);
+    assert_eq!(log.indexed(), more + 1);
+}
+
+#[tokio::test]
+async fn a_list_shows_the_beginning_of_a_large_payload_and_its_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let (quarantine, _feed, mut indexer) = open(&dir, &log).await;
+    let mut large = commit(0..1);
+    large.refused[0].payload = vec![b'x'; 100_000];
+    log.take(vec![large]);
+    indexer.catch_up(0).await.unwrap();
+    let rows = quarantine.refused(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
+    assert_eq!((rows[0].payload.len(), rows[0].payload_bytes), (4096, 100_000));
 }

@@ -169,7 +169,7 @@ impl Counters {
     /// Everything accepted from gateways: `stored + duplicates + replaced + pending + refused + lost`.
     #[must_use]
     pub fn accepted(&self) -> u64 {
-        self.readings + self.refused + self.lost
+        (self.readings + self.refused).saturating_add(self.lost)
     }
 
     /// Readings that are durable in the journal but not yet in files.

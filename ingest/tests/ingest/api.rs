@@ -190,10 +190,7 @@ async fn readings_say_how_complete_they_are() {
     assert_eq!((&raw["step"], &series["unit"]), (&json!("raw"), &json!("m")));
     assert_eq!(series["times"].as_array().unwrap().len(), 29);
     assert_eq!(series["flags"][0], json!(["late"]));
-    // The observed interval remembers the gap a little.
-    let expected = series["completeness"]["expected"].as_u64().unwrap();
-    assert!((28..=30).contains(&expected), "{series}");
-    let completeness = json!({"expected": expected, "received": 29, "late": 29, "flagged": 0, "excluded": 0});
+    let completeness = json!({"expected": 30, "received": 29, "late": 29, "flagged": 0, "excluded": 0});
     assert_eq!(series["completeness"], completeness);
 
     let steps = ingest.json(&format!("{asked}&step=PT1M&agg=max,count")).await;

@@ -4,6 +4,7 @@ use pantau_ingest::{
     app::{self, AppError},
     config::{Config, Gateway},
 };
+use pantau_journal::{FileLayer, StdFiles};
 use pantau_proto::v1::{
     Ack, Batch, BatchBody, FromGateway, Hello, HelloReply, Loss, Refused, Series, Status, ToGateway,
     from_gateway, ingest_client::IngestClient, to_gateway,
@@ -50,12 +51,16 @@ pub(crate) fn config(dir: &Path) -> Config {
 }
 
 impl Ingest {
-    #[expect(clippy::disallowed_methods, reason = "a test joins what it starts")]
     pub(crate) async fn start(config: Config) -> Self {
+        Self::start_on(StdFiles::default(), config).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test joins what it starts")]
+    pub(crate) async fn start_on<F: FileLayer>(files: F, config: Config) -> Self {
         let bound = app::bind(&config).await.unwrap();
         let (http, grpc) = (bound.http_addr().unwrap(), bound.grpc_addr().unwrap());
         let stop = CancellationToken::new();
-        let running = tokio::spawn(app::run(bound, config, stop.clone()));
+        let running = tokio::spawn(app::run_on(files, bound, config, stop.clone()));
         let ingest = Self { http, grpc, stop, running };
         tokio::time::timeout(LIMIT, async {
             while TcpStream::connect(http).await.is_err() || ingest.get("/readyz").await.0 != 200 {
@@ -69,11 +74,12 @@ impl Ingest {
 
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(10), self.running)
-            .await
-            .expect("10 seconds")
-            .unwrap()
-            .unwrap();
+        self.ended().await.unwrap();
+    }
+
+    /// How it ends, within the time that an end may take.
+    pub(crate) async fn ended(self) -> Result<(), AppError> {
+        tokio::time::timeout(Duration::from_secs(10), self.running).await.expect("10 seconds").unwrap()
     }
 
     /// Status, headers in lower case, body.
@@ -186,6 +192,18 @@ impl Uplink {
                 Ok(Some(_)) => {}
                 Ok(None) => return (Code::Ok, String::new()),
                 Err(status) => return (status.code(), status.message().to_owned()),
+            }
+        }
+    }
+
+    /// How many messages still came before the stream ended, and how it ended.
+    pub(crate) async fn end_counted(&mut self) -> (usize, Code) {
+        let mut came = 0;
+        loop {
+            match self.message().await {
+                Ok(Some(_)) => came += 1,
+                Ok(None) => return (came, Code::Ok),
+                Err(status) => return (came, status.code()),
             }
         }
     }

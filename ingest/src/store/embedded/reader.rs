@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use pantau_journal::{FileLayer, Journal};
+use pantau_journal::{FileLayer, Journal, Position, ReadError as ReadFailure};
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
 use super::Stats;
@@ -12,12 +12,13 @@ use super::datafile::DataFile;
 use super::index::Entry;
 use super::point::{Point, Tally, merge, settle};
 use super::query::{Gather, Piece, clusters};
+use super::record;
 use super::state::Shared;
 use crate::store::StoreReader;
 use crate::store::error::ReadError;
 use crate::store::types::{
-    Agg, Buckets, Counters, EpochState, GatewayState, LatestPoint, NewSeries, Points, SeriesId, SeriesInfo,
-    SeriesPage,
+    Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, NewSeries, Points,
+    SeriesId, SeriesInfo, SeriesPage,
 };
 
 /// The embedded engine's reader.
@@ -169,6 +170,44 @@ impl<F: FileLayer> EmbeddedReader<F> {
     #[must_use]
     pub fn applied(&self) -> u64 {
         self.shared.lock().applied
+    }
+
+    /// Reads the journal again: the commits from position `from` on that are `wanted`, without their readings, until
+    /// they hold about `bytes`, and the position after the last one looked at (`from`: there is nothing more). What is
+    /// damaged or freed is passed over. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the journal cannot be read now.
+    pub fn journaled(
+        &self,
+        from: u64,
+        bytes: usize,
+        wanted: impl Fn(&Commit) -> bool,
+    ) -> io::Result<(Vec<Commit>, u64)> {
+        let mut reader = self.journal.reader(Position(from));
+        let (mut commits, mut held) = (Vec::new(), 0);
+        while held < bytes {
+            let found = match reader.next() {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(ReadFailure::Io { source, .. }) => return Err(source),
+                Err(_) => continue,
+            };
+            if let Ok(mut commit) = record::decode(found.bytes.as_ref())
+                && wanted(&commit)
+            {
+                held += found.bytes.len();
+                commit.readings = Columns::default();
+                commits.push(commit);
+            }
+        }
+        Ok((commits, reader.position().0))
+    }
+
+    /// Journal position up to which the quarantine index has everything.
+    #[must_use]
+    pub fn indexed(&self) -> u64 {
+        self.shared.lock().indexed
     }
 
     /// The journal, for its statistics.

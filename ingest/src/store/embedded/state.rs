@@ -81,7 +81,9 @@ impl State {
         counters.commits += 1;
         counters.readings += readings.len() as u64;
         counters.refused += commit.refused.len() as u64;
-        counters.lost += commit.losses.iter().map(|loss| loss.count).sum::<u64>();
+        // Gateways say how many; none of them can make the counter start anew.
+        counters.lost =
+            commit.losses.iter().fold(counters.lost, |lost, loss| lost.saturating_add(loss.count));
         counters.skipped += commit.skipped;
         self.note_gateway(commit);
         self.applied = position_after;
@@ -111,6 +113,11 @@ impl State {
     pub(crate) fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> RangeSet {
         let state = self.gateways.get(gateway).and_then(|epochs| epochs.get(&epoch.0));
         state.map(|state| state.ranges.clone()).unwrap_or_default()
+    }
+
+    /// Journal position below which nobody needs the journal any more.
+    pub(crate) fn releasable(&self) -> u64 {
+        self.covered.min(self.indexed)
     }
 
     /// Whether there is anything that no file or manifest has.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pantau_journal::{AppendError, CommitError, Committer, FileLayer, Journal};
+use pantau_journal::{AppendError, CommitError, Committer, FileLayer, Journal, Position};
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
 use super::record;
@@ -185,6 +185,7 @@ impl<F: FileLayer> EmbeddedStore<F> {
             record::encode(commit, &mut self.buffer);
             let mut appended = self.journal.append(1, &self.buffer);
             if taken == 0 && matches!(appended, Err(AppendError::Full)) {
+                self.release();
                 // A commit makes room where there is some: freed segments become new ones.
                 self.commit()?;
                 appended = self.journal.append(1, &self.buffer);
@@ -204,6 +205,15 @@ impl<F: FileLayer> EmbeddedStore<F> {
         }
         self.commit()?;
         Ok((taken, next))
+    }
+
+    /// Frees what files and the quarantine index cover. The flush does so too, but what the index had not reached by
+    /// then would otherwise keep the journal full for ever: while nothing is taken, nothing is flushed.
+    fn release(&self) {
+        let below = self.shared.lock().releasable();
+        if let Err(error) = self.journal.release(Position(below)) {
+            tracing::warn!(%error, "cannot free journal segments");
+        }
     }
 
     /// The journal is full. What files cover can be freed, so a flush is begun even though the table has room.

@@ -73,6 +73,29 @@ fn a_full_journal_takes_part_of_a_group_and_begins_a_flush() {
 }
 
 #[test]
+fn a_full_journal_takes_readings_again_when_the_quarantine_index_comes_after_the_flush() {
+    let mut small = config();
+    small.journal.max_bytes = 6 * small.journal.segment_bytes;
+    let Opened { mut store, reader, mut flusher, .. } = open(files(), small, &mut |_| {}).unwrap();
+    let mut first = commit(0, &[]);
+    first.new_series = new_series(0..1);
+    store.append(&[first]).unwrap();
+    let mut at = 0;
+    while store.append(&[commit(at, &stretch(at as i64, 1_500))]).is_ok() {
+        at += 1_500;
+    }
+    while flusher.flush_once().unwrap() {}
+    let next = || commit(at, &stretch(at as i64, 1_500));
+    assert!(
+        matches!(store.append(&[next()]), Err(StoreError::Full(_))),
+        "nothing is freed before it is indexed"
+    );
+    assert!(!flusher.flush_once().unwrap(), "nothing is left to flush, so no flush frees anything");
+    reader.set_indexed(reader.applied());
+    assert_eq!(store.append(&[next()]).unwrap(), 1);
+}
+
+#[test]
 fn positions_of_a_damaged_commit_are_not_committed() {
     let mut rig = Rig::fresh(1);
     for at in 0..10 {
