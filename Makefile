@@ -6,7 +6,7 @@ export CARGO_INCREMENTAL ?= 0
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-test: ## everything that CI checks, stage by stage; installs what is missing (about 40 min from a cold clone)
+test: ## everything that CI checks, stage by stage; installs what is missing and prints the time of each
 	@bash tests/run.sh
 
 quick: ## what a change needs at once: formatting, clippy, unit and property tests
