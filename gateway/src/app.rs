@@ -227,7 +227,9 @@ async fn keep<F: FileLayer>(spool: Spool<F>, stop: CancellationToken) -> Result<
         let kept = tokio::task::spawn_blocking(move || round.keep(clock::now())).await;
         match kept.map_err(|error| error.to_string())? {
             Ok(()) => {}
-            Err(error @ SpoolError::Release(_)) => tracing::warn!(%error, "acked segments cannot be freed yet; the next round tries again"),
+            Err(error @ SpoolError::Release(_)) => {
+                tracing::warn!(%error, "acked segments cannot be freed yet; the next round tries again")
+            }
             Err(error) => return Err(error.to_string()),
         }
     }
