@@ -4,13 +4,19 @@
 //! - what ingest has named as committed, or acked, is not sent;
 //! - nothing is sent twice: a stream delivers in order or ends, so the cursor only moves on;
 //! - at most `window` batches are in flight; a batch is in flight until all of its positions are acked;
-//! - an ack of what was not sent is refused: it would free readings that ingest does not have.
+//! - an ack of what was not sent is refused: it would free readings that ingest does not have;
+//! - a few readings at the end of the spool leave at once when nothing is in flight, else they gather until the
+//!   answers have come or there are [`GATHER`] of them (RFC 896): a batch for each sync would cost ingest a commit
+//!   and both sides the packing, and a timer would be one more thing to choose.
 //!
 //! A new stream begins with a new plan, from the ranges that HelloReply names.
 
 use std::collections::VecDeque;
 
 use pantau_proto::RangeSet;
+
+/// Positions that do not wait for the answers to what is in flight.
+const GATHER: u64 = 2_000;
 
 /// Ingest acked what it was never sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,13 +47,15 @@ impl Plan {
         }
     }
 
-    /// The next range to send from, if the window allows: half-open, not empty, below `synced`.
+    /// The next range to send from, if the window allows and it need not gather: half-open, not empty, below `synced`.
     pub(crate) fn next(&mut self, synced: u64) -> Option<(u64, u64)> {
         if !self.open() {
             return None;
         }
         self.cursor = self.done.first_gap(self.cursor);
-        self.done.missing(self.cursor, synced.max(self.cursor)).next()
+        let (start, end) = self.done.missing(self.cursor, synced.max(self.cursor)).next()?;
+        let gathers = self.waits() && end == synced && end - start < GATHER;
+        (!gathers).then_some((start, end))
     }
 
     /// The first `sent` of the range that [`Plan::next`] gave are on their way.
@@ -85,9 +93,9 @@ impl Plan {
         Ok(self.in_flight.len() < before)
     }
 
-    /// Where sending goes on: wait for the journal to be synced beyond this.
-    pub(crate) fn cursor(&self) -> u64 {
-        self.done.first_gap(self.cursor)
+    /// Sending goes on, if no answer comes before, when the journal is synced beyond this.
+    pub(crate) fn awaited(&self) -> u64 {
+        self.done.first_gap(self.cursor) + if self.waits() { GATHER - 1 } else { 0 }
     }
 
     /// Whether another batch may go out.

@@ -137,7 +137,7 @@ impl<F: FileLayer> Sending<'_, F> {
                 self.begin_packing();
             }
             let idle = self.packing.is_none() && self.plan.open() && !hold;
-            let cursor = Position(self.plan.cursor());
+            let awaited = Position(self.plan.awaited());
             tokio::select! {
                 message = inbound.message() => {
                     let message = message?.ok_or(StreamError::Closed)?.message;
@@ -151,7 +151,7 @@ impl<F: FileLayer> Sending<'_, F> {
                     }
                     hold = self.packed(packed?)?;
                 }
-                synced = self.spool.journal().synced_beyond(cursor), if idle => {
+                synced = self.spool.journal().synced_beyond(awaited), if idle => {
                     synced.map_err(|_| StreamError::Stopped)?;
                 }
                 _ = tick.tick() => {

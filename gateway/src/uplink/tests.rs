@@ -21,7 +21,7 @@ fn a_plan_sends_what_is_missing_and_nothing_beyond_the_synced_end() {
     assert_eq!(plan.next(40), Some((15, 20)));
     plan.sent(15, 20);
     assert_eq!(plan.next(40), None, "the window is full");
-    assert_eq!(plan.acked(&set(&[(10, 15)])), Ok(true));
+    assert_eq!(plan.acked(&set(&[(10, 15), (15, 20)])), Ok(true));
     assert_eq!(plan.next(40), Some((30, 40)));
 }
 
@@ -41,10 +41,26 @@ fn an_ack_of_what_was_never_sent_changes_nothing() {
     plan.sent(0, 10);
     assert_eq!(plan.acked(&set(&[(0, 11)])), Err(NeverSent));
     assert_eq!(plan.acked(&set(&[(20, 21)])), Err(NeverSent));
-    assert_eq!(plan.next(30), Some((10, 30)));
+    assert_eq!(plan.next(2_010), Some((10, 2_010)));
     plan.sent_losses(&set(&[(20, 25), (27, 28)]));
     assert_eq!(plan.acked(&set(&[(0, 10), (20, 25), (27, 28)])), Ok(true));
     assert_eq!(plan.next(30), Some((10, 20)));
+}
+
+#[test]
+fn a_few_readings_gather_while_others_are_in_flight() {
+    let mut plan = Plan::new(0, RangeSet::new(), 4);
+    assert_eq!(plan.awaited(), 0);
+    assert_eq!(plan.next(3), Some((0, 3)), "nothing is in flight: at once");
+    plan.sent(0, 3);
+    assert_eq!((plan.next(2_002), plan.awaited()), (None, 2_002));
+    assert_eq!(plan.next(2_003), Some((3, 2_003)), "enough of them");
+    plan.sent(3, 2_003);
+    assert_eq!(plan.next(2_004), None);
+    assert_eq!(plan.acked(&set(&[(0, 3)])), Ok(true));
+    assert_eq!(plan.next(2_004), None, "an answer is due");
+    assert_eq!(plan.acked(&set(&[(3, 2_003)])), Ok(true));
+    assert_eq!(plan.next(2_004), Some((2_003, 2_004)));
 }
 
 #[test]
