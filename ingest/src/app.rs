@@ -61,7 +61,8 @@ pub async fn run_on<F: FileLayer>(
         let reader = reader.clone();
         Box::new(move || numbers(&reader))
     };
-    let metrics = Arc::new(Metrics::new(&commit_metrics, read_engine, Arc::clone(&gateways)));
+    let door_metrics = grpc::DoorMetrics::default();
+    let metrics = Arc::new(Metrics::new(&commit_metrics, &door_metrics, read_engine, Arc::clone(&gateways)));
     let (intake, queue) = Intake::new(config.limits.in_flight_bytes.0);
     let late_after = config.limits.late_after.as_ms();
     let committer =
@@ -69,6 +70,7 @@ pub async fn run_on<F: FileLayer>(
     let shared = Arc::new(grpc::Shared {
         intake: intake.clone(),
         reader: reader.clone(),
+        door: grpc::Door::new(gateways.count(), door_metrics),
         gateways: Arc::clone(&gateways),
         quarantine: quarantine.clone(),
         clock: clock.clone(),

@@ -77,6 +77,16 @@ impl Gateways {
         bool::from(wanted.0.ct_eq(&token.0)) && known
     }
 
+    /// Whether the token is anyone's. Takes as long for each.
+    pub fn knows(&self, token: &TokenDigest) -> bool {
+        self.tokens.values().fold(false, |known, digest| known | bool::from(digest.0.ct_eq(&token.0)))
+    }
+
+    /// How many may report.
+    pub fn count(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// A new stream of a gateway: ends its older one. Returns the new generation, what ends it in turn, and the
     /// epoch and first kept position of the Hello before this one.
     pub fn enter(

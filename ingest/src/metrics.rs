@@ -4,7 +4,7 @@
 //! survive kill -9. After a graceful stop, which flushes:
 //! `accepted = stored + duplicates + replaced + quarantined + lost`.
 
-use crate::{gateways::Gateways, store::Counters};
+use crate::{gateways::Gateways, grpc::DoorMetrics, store::Counters};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text::encode},
@@ -86,8 +86,25 @@ impl fmt::Debug for Fleet {
 
 impl Metrics {
     /// Everything under `pantau_ingest_`.
-    pub fn new(commit: &CommitMetrics, engine: ReadEngine, gateways: Arc<Gateways>) -> Self {
+    pub fn new(
+        commit: &CommitMetrics,
+        door: &DoorMetrics,
+        engine: ReadEngine,
+        gateways: Arc<Gateways>,
+    ) -> Self {
         let mut registry = Registry::with_prefix("pantau_ingest");
+        for (name, help, gauge) in [
+            ("grpc_connections", "Gateways' connections", &door.connections),
+            ("grpc_connections_waiting", "Of these, without a stream that has said Hello", &door.waiting),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        for (name, help, counter) in [
+            ("grpc_silent", "Connections closed because they said no Hello in time", &door.silent),
+            ("grpc_crowded_out", "Connections closed because too many had said no Hello", &door.crowded_out),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
         let commit_seconds = commit.commit_seconds.clone();
         registry.register_with_unit(
             "commit",

@@ -31,6 +31,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// Bytes of submissions that are committed together at most (one more than this when a large one comes last).
 const GROUP_BYTES: usize = 8 << 20;
+/// Separate ranges of committed positions that are remembered of one gateway's epoch, and of all epochs of a gateway when
+/// another one is to begin. They stay in memory and in every manifest, and none is ever forgotten. A spool that delivers in
+/// order needs one or two.
+pub(crate) const MOST_RANGES: usize = 65_536;
 /// Groups of one submission after a group was too large for the store.
 const ALONE: u32 = 64;
 

@@ -2,9 +2,10 @@
 //!
 //! Pure but for its memory. Always true: a position is put into at most one commit that succeeds, whatever streams
 //! interleave; a stream that a newer one of the same gateway has fenced gets [`Outcome::Retry`]; what was planned is
-//! either [`Planner::kept`] or [`Planner::undone`] as a whole.
+//! either [`Planner::kept`] or [`Planner::undone`] as a whole; an epoch's committed positions are [`MOST_RANGES`] ranges
+//! at most.
 
-use super::{readings, registry::Registry, stream::Stream};
+use super::{MOST_RANGES, readings, registry::Registry, stream::Stream};
 use crate::{
     intake::{Outcome, Rejection, Source, Submission},
     store::{Commit, Loss, Refused},
@@ -73,12 +74,19 @@ impl Planner {
             .checked_add(u64::from(submission.count))
             .ok_or_else(|| Outcome::Rejected("its positions do not end before 2^64".to_owned()))?;
 
+        let key = (gateway.clone(), epoch);
+        let mut committed = self.committed.remove(&key).unwrap_or_else(|| ranges(&gateway, epoch));
+        let losses = submission.losses.iter().map(|loss| (loss.start, loss.end));
+        if !has_room(&committed, losses.chain([(first, end)])) {
+            self.committed.insert(key, committed);
+            return Err(Outcome::Rejected(format!(
+                "more than {MOST_RANGES} separate ranges of positions would be committed: send the lowest missing ones first"
+            )));
+        }
         let mut plan = Plan::default();
         if let Some((old, positions)) = submission.ended.take() {
             plan.commits.extend(self.end_epoch(&gateway, old, positions, now, &ranges));
         }
-        let key = (gateway.clone(), epoch);
-        let mut committed = self.committed.remove(&key).unwrap_or_else(|| ranges(&gateway, epoch));
         let mut commit = Commit::new(gateway, epoch, now);
         commit.reported_next = submission.reported_next;
         let known_whole = committed.contains_range(first, end);
@@ -168,6 +176,19 @@ impl Planner {
         self.committed.insert(key, committed);
         ended
     }
+}
+
+/// Whether the committed positions stay few enough ranges with these; what makes them fewer is always taken.
+fn has_room(committed: &RangeSet, more: impl Iterator<Item = (u64, u64)>) -> bool {
+    let (before, most) = (committed.len_ranges(), more.size_hint().1.unwrap_or(usize::MAX));
+    if before.saturating_add(most) <= MOST_RANGES {
+        return true;
+    }
+    let mut after = committed.clone();
+    for (start, end) in more {
+        after.insert(start, end);
+    }
+    after.len_ranges() <= MOST_RANGES.max(before)
 }
 
 /// Whether any position of `[first, end)` is committed.

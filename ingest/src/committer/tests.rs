@@ -293,6 +293,34 @@ fn an_epoch_that_ends_short_leaves_one_loss_record_of_what_never_came() {
     assert!(store.ranges(&"gw".parse().unwrap(), Epoch(7)).contains_range(0, 10));
 }
 
+#[test]
+fn more_separate_ranges_than_may_be_are_refused_until_gaps_are_filled() {
+    let store = ModelStore::default();
+    let mut committer = committer(store.clone());
+    let mut taken = |first: u64, count: u32, lost: &mut dyn Iterator<Item = u64>| {
+        let (mut submission, mut answer) = batch(source("gw", 1), first, count, first == 0);
+        submission.losses =
+            lost.map(|at| Loss { start: at, end: at + 1, count: 1, ..Loss::default() }).collect();
+        commit(&mut committer, vec![submission]).unwrap();
+        match answer.try_take() {
+            Some(Outcome::Committed { .. }) => true,
+            Some(Outcome::Rejected(reason)) if reason.contains("lowest missing ones first") => false,
+            other => panic!("{other:?}"),
+        }
+    };
+    let most = MOST_RANGES as u64;
+    assert!(taken(0, 0, &mut (0..most).map(|n| 2 * n + 1)));
+    let far = 10 * most;
+    assert!(!taken(far, 1, &mut [].into_iter()), "one range more");
+    assert!(!taken(far, 0, &mut [1, far].into_iter()), "what is known does not hide it");
+    assert!(taken(0, 1, &mut [].into_iter()), "as many as before");
+    assert!(taken(2, 1, &mut [].into_iter()), "one less");
+    assert!(taken(far, 1, &mut [].into_iter()), "and one more again");
+    let committed = store.ranges(&"gw".parse().unwrap(), Epoch(7));
+    assert_eq!((committed.len_ranges(), committed.contains_range(0, 4)), (MOST_RANGES, true));
+    assert_eq!(values(&store), [0.0, 2.0, far as f64], "nothing of what was refused is stored");
+}
+
 #[tokio::test]
 async fn what_is_in_the_queue_when_the_door_closes_is_committed() {
     let store = ModelStore::default();

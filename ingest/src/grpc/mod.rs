@@ -1,11 +1,14 @@
 //! The gateways' door: one bidirectional gRPC stream each.
 //!
-//! A stream's whole life is one session that the HTTP/2 connection polls as its response body: nothing is spawned, a
+//! Connections are bounded and must say Hello soon ([`Door`]). A stream's whole life is one session that the HTTP/2 connection polls as its response body: nothing is spawned, a
 //! client that does not read its acks is not read from either, and a dropped connection drops the session with all
 //! that it holds.
 
 mod batch;
+mod door;
 mod session;
+
+pub(crate) use door::{Door, DoorMetrics};
 
 use crate::{
     clock::Clock,
@@ -14,6 +17,7 @@ use crate::{
     quarantine::Quarantine,
     store::StoreReader,
 };
+use door::Guest;
 use futures_util::stream;
 use pantau_proto::{
     v1::{
@@ -26,16 +30,17 @@ use session::Session;
 use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status, Streaming,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+
+/// How long a stop waits for connections that have nothing under way: what their ended streams said last is on its way.
+const STOP_WAIT: Duration = Duration::from_millis(500);
 
 /// What every session needs.
 pub(crate) struct Shared<R> {
     pub(crate) intake: Intake,
     pub(crate) reader: R,
     pub(crate) gateways: Arc<Gateways>,
+    pub(crate) door: Door,
     pub(crate) quarantine: Quarantine,
     pub(crate) clock: Clock,
     /// Take no new work.
@@ -66,7 +71,13 @@ impl<R: StoreReader> Ingest for Uplink<R> {
             .and_then(|value| value.strip_prefix("Bearer "))
             .map(TokenDigest::of)
             .ok_or_else(|| Status::unauthenticated("send the token as `authorization: Bearer <token>`"))?;
-        let session = Session::new(Arc::clone(&self.0), request.into_inner(), token)?;
+        // Which gateway's it must be is known with the Hello; a stranger is not even read from.
+        if !self.0.gateways.knows(&token) {
+            return Err(session::stranger());
+        }
+        let guest = request.extensions().get::<Guest>().cloned();
+        let guest = guest.ok_or_else(|| Status::internal("a stream without a connection"))?;
+        let session = Session::new(Arc::clone(&self.0), guest, request.into_inner(), token)?;
         let answers = stream::unfold(session, |mut session| async move {
             let answer = session.next().await?;
             Some((answer, session))
@@ -83,21 +94,30 @@ pub(crate) async fn serve<R: StoreReader>(
     listener: TcpListener,
     shared: Arc<Shared<R>>,
 ) -> Result<(), tonic::transport::Error> {
-    let stop = shared.stop.clone();
+    let (stop, door) = (shared.stop.clone(), shared.door.clone());
+    let incoming = door::incoming(listener, door.clone());
     let service = IngestServer::new(Uplink(shared)).max_decoding_message_size(wire::MAX_MESSAGE_BYTES);
-    Server::builder()
+    let serving = Server::builder()
         // A gateway that has gone without a word is noticed within a minute.
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .max_concurrent_streams(16)
+        // A gateway has one.
+        .max_concurrent_streams(4)
+        .http2_max_header_list_size(8 << 10)
         // A few large batches may be on the way while one is decoded.
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(8 << 20)
         .max_frame_size(1 << 20)
         .add_service(service)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        )
-        .await
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    let clearing = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_WAIT).await;
+        door.close_waiting();
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = serving => ended,
+        never = clearing => never,
+    }
 }

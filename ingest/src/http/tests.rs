@@ -95,7 +95,8 @@ async fn api(dir: &tempfile::TempDir, limits: Limits) -> Arc<Api<EmbeddedReader<
     let (quarantine, _) = Quarantine::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
     let gateways = Arc::new(Gateways::new([], 0));
     let engine = Box::new(EngineNumbers::default);
-    let metrics = Arc::new(Metrics::new(&CommitMetrics::default(), engine, Arc::clone(&gateways)));
+    let (commit, door) = (CommitMetrics::default(), crate::grpc::DoorMetrics::default());
+    let metrics = Arc::new(Metrics::new(&commit, &door, engine, Arc::clone(&gateways)));
     Arc::new(Api {
         reader: opened.reader,
         quarantine,

@@ -128,6 +128,10 @@ impl Ingest {
     }
 
     pub(crate) async fn uplink(&self, token: &str) -> Uplink {
+        self.try_uplink(token).await.unwrap()
+    }
+
+    pub(crate) async fn try_uplink(&self, token: &str) -> Result<Uplink, tonic::Status> {
         let channel =
             Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap().connect().await.unwrap();
         let mut client = IngestClient::new(channel).max_encoding_message_size(wire::MAX_MESSAGE_BYTES);
@@ -138,8 +142,8 @@ impl Ingest {
             });
         let mut request = Request::new(messages);
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let inbound = client.uplink(request).await.unwrap().into_inner();
-        Uplink { out, inbound }
+        let inbound = client.uplink(request).await?.into_inner();
+        Ok(Uplink { out, inbound })
     }
 
     /// A stream that has said Hello.

@@ -108,6 +108,49 @@ async fn clients_that_never_finish_a_request_are_closed_and_then_others_get_in()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_never_say_hello_keep_no_gateway_out_and_are_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingest = Ingest::start(config(dir.path())).await;
+    let good = |at| Body::default().series("dev/pm2_5", "").reading(0, now(), 1.0).at(at);
+    let (mut early, _) = ingest.hello("gw", 1, 10).await;
+    let mut hanging = Vec::new();
+    for n in 0..200 {
+        let mut socket = TcpStream::connect(ingest.grpc).await.unwrap();
+        // Half of them say nothing at all; the others speak HTTP/2 and then nothing.
+        if n % 2 == 0 {
+            socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        }
+        hanging.push(socket);
+    }
+    let (mut late, _) = ingest.hello("other", 1, 10).await;
+    late.batch(Body::default().series("late/pm2_5", "").reading(0, now(), 1.0).at(0)).await;
+    late.ack().await;
+    // 64 and two for each of both gateways may wait.
+    let crowded_out = ingest.count("grpc_crowded_out").await;
+    assert!(crowded_out >= 200 - 68, "{crowded_out}");
+    let mut undecided = ingest.uplink(TOKEN).await;
+    assert_eq!(undecided.end().await.0, Code::DeadlineExceeded, "a stream that does not say Hello");
+    for mut socket in hanging {
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(LIMIT, socket.read_to_end(&mut rest)).await.expect("it is closed");
+        let _ = closed;
+    }
+    assert!(ingest.count("grpc_silent").await >= 60);
+    for (uplink, at) in [(&mut early, 0), (&mut late, 1)] {
+        uplink.batch(good(at)).await;
+        uplink.ack().await;
+    }
+    drop(undecided);
+    while !ingest.get("/metrics").await.1.contains("pantau_ingest_grpc_connections 2\n") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // One more that hangs does not hold a stop up either.
+    let _hanging = TcpStream::connect(ingest.grpc).await.unwrap();
+    let stopping = ingest.stop();
+    tokio::time::timeout(Duration::from_secs(3), stopping).await.expect("a quick stop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_can_be_kept_in_a_file_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gw.token");

@@ -164,9 +164,8 @@ async fn an_old_copy_of_a_spool_is_asked_for_a_new_epoch_and_the_old_one_ends_wi
 async fn a_stream_without_the_right_token_and_hello_gets_nowhere() {
     let dir = tempfile::tempdir().unwrap();
     let ingest = Ingest::start(config(dir.path())).await;
-    let mut uplink = ingest.uplink("another-token-of-good-length").await;
-    uplink.say_hello("gw", 1, 0).await;
-    assert_eq!(uplink.end().await.0, Code::Unauthenticated);
+    let stranger = ingest.try_uplink("another-token-of-good-length").await.err().expect("it is refused");
+    assert_eq!(stranger.code(), Code::Unauthenticated, "before its Hello");
     let mut uplink = ingest.uplink(TOKEN).await;
     uplink.say_hello("stranger", 1, 0).await;
     assert_eq!(uplink.end().await.0, Code::Unauthenticated);
@@ -202,6 +201,34 @@ async fn a_stream_that_breaks_the_contract_is_told_how_after_its_good_batches_ar
     let (mut uplink, _) = ingest.hello("gw", 1, 5).await;
     uplink.say_hello("gw", 1, 5).await;
     assert_eq!(uplink.end().await.0, Code::InvalidArgument);
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_leaves_more_gaps_than_can_be_remembered_must_go_on_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingest = Ingest::start(config(dir.path())).await;
+    let (mut uplink, _) = ingest.hello("gw", 1, u64::MAX).await;
+    let odd = |n: u64| Loss { start: 2 * n + 1, end: 2 * n + 2, count: 1, ..Loss::default() };
+    for some in 0..64 {
+        let body = (0..1024).fold(Body::default(), |body, n| body.loss(odd(1024 * some + n)));
+        uplink.batch(body.at(0)).await;
+        uplink.ack().await;
+    }
+    uplink.batch(Body::default().loss(odd(1 << 20)).at(0)).await;
+    let (code, said) = uplink.end().await;
+    assert_eq!(code, Code::InvalidArgument);
+    assert!(said.contains("65536") && said.contains("lowest missing"), "{said}");
+    // A spool that begins anew finds no room either, and what is known is not forgotten.
+    let mut uplink = ingest.uplink(TOKEN).await;
+    uplink.say_hello("gw", 2, 0).await;
+    let (code, said) = uplink.end().await;
+    assert_eq!(code, Code::FailedPrecondition, "{said}");
+    let (mut uplink, reply) = ingest.hello("gw", 1, u64::MAX).await;
+    assert_eq!((reply.committed.len(), reply.committed[1023].end), (1024, 2048));
+    let series = Body::default().series("dev/pm2_5", "");
+    uplink.batch(series.reading(0, now(), 1.0).at(0)).await;
+    assert_eq!(uplink.ack().await.committed, ranges(&[(0, 1)]));
     ingest.stop().await;
 }
 

@@ -9,24 +9,29 @@
 //! Always true: an Ack carries only what the committer answered; at most `window` batches are in flight, the next
 //! one is not even read; a retry ends the stream, because a gap in a dictionary cannot be mended.
 
-use super::{Shared, batch::Dictionary};
+mod hello;
+
+pub(super) use hello::stranger;
+
+use super::{
+    Shared,
+    batch::Dictionary,
+    door::{Greeted, Guest},
+};
 use crate::{
     gateways::TokenDigest,
-    intake::{Ack, Answer, Outcome, Rejection, Source, Submission},
+    intake::{Ack, Answer, Outcome, Rejection, Source},
     store::StoreReader,
-    validate::{Window, clipped},
+    validate::Window,
 };
 use pantau_proto::{
-    Epoch, GatewayId, PROTOCOL, RangeSet,
-    v1::{self, Batch, FromGateway, Hello, HelloReply, Rejected, ToGateway, from_gateway, to_gateway},
-    wire::{Decoder, Limits, MAX_RANGES},
+    RangeSet,
+    v1::{self, Batch, FromGateway, Rejected, ToGateway, from_gateway, to_gateway},
+    wire::{Decoder, Limits},
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
-
-/// How long a stream may take to say Hello.
-const HELLO_WAIT: Duration = Duration::from_secs(10);
 
 enum Stage {
     Greeting,
@@ -39,6 +44,9 @@ enum Stage {
 /// See the module.
 pub(super) struct Session<R: StoreReader> {
     shared: Arc<Shared<R>>,
+    guest: Guest,
+    /// Keeps the connection open once Hello was said.
+    greeted: Option<Greeted>,
     inbound: Streaming<FromGateway>,
     token: TokenDigest,
     stage: Stage,
@@ -53,6 +61,7 @@ pub(super) struct Session<R: StoreReader> {
 impl<R: StoreReader> Session<R> {
     pub(super) fn new(
         shared: Arc<Shared<R>>,
+        guest: Guest,
         inbound: Streaming<FromGateway>,
         token: TokenDigest,
     ) -> Result<Self, Status> {
@@ -60,6 +69,8 @@ impl<R: StoreReader> Session<R> {
             Decoder::new(Limits::default()).map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Self {
             shared,
+            guest,
+            greeted: None,
             inbound,
             token,
             stage: Stage::Greeting,
@@ -167,90 +178,6 @@ impl<R: StoreReader> Session<R> {
             self.stage = Stage::Draining(Some(status));
         }
         Ok(message(to_gateway::Message::Ack(v1::Ack { committed: ranges.to_wire(), rejected })))
-    }
-
-    /// Hello: who is it, may it, what has it delivered before.
-    async fn greet(&mut self) -> Result<HelloReply, Status> {
-        let hello = tokio::select! {
-            hello = tokio::time::timeout(HELLO_WAIT, self.inbound.message()) => hello,
-            () = self.shared.stop.cancelled() => return Err(Status::unavailable("ingest is stopping")),
-        };
-        let hello = match hello {
-            Ok(Ok(Some(FromGateway { message: Some(from_gateway::Message::Hello(hello)) }))) => hello,
-            Ok(Ok(_)) => return Err(Status::invalid_argument("the first message must be Hello")),
-            Ok(Err(status)) => return Err(status),
-            Err(_) => return Err(Status::deadline_exceeded("no Hello within 10 seconds")),
-        };
-        if !self.shared.gateways.allows(&hello.gateway, &self.token) {
-            tracing::warn!(gateway = %clipped(&hello.gateway).escape_debug(), "refused: unknown or wrong token");
-            return Err(Status::unauthenticated("no gateway has this id and this token"));
-        }
-        if hello.protocol != PROTOCOL {
-            let spoken = format!("protocol {}; {PROTOCOL} is spoken here", hello.protocol);
-            return Err(Status::invalid_argument(spoken));
-        }
-        if hello.kept > hello.next {
-            return Err(Status::invalid_argument("kept is greater than next"));
-        }
-        let gateway: GatewayId =
-            hello.gateway.parse().map_err(|error| Status::invalid_argument(format!("gateway: {error}")))?;
-        self.open(gateway, &hello).await
-    }
-
-    async fn open(&mut self, gateway: GatewayId, hello: &Hello) -> Result<HelloReply, Status> {
-        let (shared, epoch) = (Arc::clone(&self.shared), Epoch(hello.epoch));
-        let ended = shared.quarantine.epoch_ended(&gateway, epoch).await;
-        let ended = ended.map_err(|error| Status::unavailable(format!("the quarantine index: {error}")))?;
-        let (generation, fence, before) = shared.gateways.enter(&gateway, hello, shared.clock.now().0);
-        self.fence = fence;
-        let source = Source { gateway, epoch, generation };
-        self.source = Some(source.clone());
-        let known = shared.reader.ranges(&source.gateway, epoch);
-        let mut reply =
-            HelloReply { generation, committed: Vec::new(), new_epoch: true, window: shared.window };
-        if ended || known.end() > hello.next {
-            tracing::warn!(gateway = %source.gateway, %epoch, next = hello.next, known = known.end(), ended,
-                "an old copy of a spool: a new epoch is asked for");
-            self.stage = Stage::Draining(None);
-            return Ok(reply);
-        }
-        self.journal_hello(&source, hello, before).await?;
-        tracing::info!(gateway = %source.gateway, %epoch, generation, next = hello.next, "gateway connected");
-        let useful = known.iter().filter(|(_, end)| *end > hello.kept);
-        reply.committed = useful.take(MAX_RANGES).map(|(start, end)| v1::Range { start, end }).collect();
-        reply.new_epoch = false;
-        Ok(reply)
-    }
-
-    /// Journals what the gateway says it has, and that its older epochs are over.
-    async fn journal_hello(
-        &mut self,
-        source: &Source,
-        hello: &Hello,
-        before: Option<(Epoch, u64)>,
-    ) -> Result<(), Status> {
-        let known = self.shared.reader.gateways().into_iter().find(|known| known.gateway == source.gateway);
-        let mut news = Vec::new();
-        for (epoch, state) in known.map(|known| known.epochs).unwrap_or_default() {
-            let next = state.reported_next.unwrap_or(0).max(state.ranges.end());
-            let start = match before {
-                Some((old, kept)) if old == epoch => kept,
-                _ => state.ranges.iter().next().map_or(0, |(start, _)| start),
-            };
-            if epoch != source.epoch && !state.ranges.contains_range(start, next) {
-                news.push((None, Some((epoch, start..next))));
-            }
-        }
-        news.push((Some(hello.next), None));
-        for (reported_next, ended) in news {
-            let (ack, answer) = Ack::new();
-            let submission = Submission { reported_next, ended, ..Submission::empty(source.clone(), ack) };
-            self.shared.intake.submit(submission).await;
-            if !matches!(answer.await, Outcome::Committed { .. }) {
-                return Err(Status::unavailable("nothing can be stored now; come back soon"));
-            }
-        }
-        Ok(())
     }
 
     async fn receive(&mut self, received: from_gateway::Message) -> Result<(), Status> {
