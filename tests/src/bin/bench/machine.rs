@@ -14,24 +14,61 @@ fn field(file: &str, key: &str) -> String {
     line.split_once([':', '=']).map_or("", |(_, value)| value).trim().trim_matches('"').to_owned()
 }
 
-/// A paragraph: commit, processor, memory, kernel, disk, versions of the peers.
+/// Has the kernel write what is still in its cache, so that no figure pays for the one before it.
+pub(crate) fn write_back() {
+    let _ = Command::new("sync").status();
+}
+
+/// A list: command and commit, machine, what is compared with.
 pub(crate) fn describe(runs: usize) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse::<u64>().unwrap_or(0);
-    let dirty = !first_line("git", &["status", "--porcelain"]).is_empty();
+    let disk = first_line("sh", &["-c", "df --output=fstype,source \"${TMPDIR:-/tmp}\" | tail -1"]);
     let package = |name: &str| first_line("dpkg-query", &["-W", "-f=${Version}", name]);
     format!(
-        "Commit {}{}, {}. {cores} cores of {}, {:.0} GiB, {}, kernel {}, temporary files on {}. \
-         Medians of {runs}; the load generator runs on the same cores. mosquitto {}, victoria-metrics {}.",
-        first_line("git", &["rev-parse", "--short", "HEAD"]),
-        if dirty { " with local changes" } else { "" },
-        first_line("date", &["-u", "+%Y-%m-%d"]),
+        "- Command: `{}`, at commit {}.\n\
+         - Machine: {cores} cores of {}, {:.0} GiB of memory, files on {}, kernel {}, {}.\n\
+         - Compared with: mosquitto {}, victoria-metrics {}, paho-mqtt {}, influxdb-client {}.\n\
+         - {}; the load generator runs on the same cores, and nothing else does.",
+        command(),
+        commit(),
         field("/proc/cpuinfo", "model name"),
         memory as f64 / 1024.0 / 1024.0,
-        field("/etc/os-release", "PRETTY_NAME"),
+        disk.split_whitespace().collect::<Vec<_>>().join(" "),
         first_line("uname", &["-r"]),
-        first_line("sh", &["-c", "df --output=fstype,source \"${TMPDIR:-/tmp}\" | tail -1"]),
+        field("/etc/os-release", "PRETTY_NAME"),
         package("mosquitto"),
         package("victoria-metrics"),
+        package("python3-paho-mqtt"),
+        influxdb_client(),
+        if runs == 1 { "One run".to_owned() } else { format!("Medians of {runs} runs") },
     )
+}
+
+/// How to have it measured again.
+fn command() -> String {
+    let set = |name: &str| std::env::var(name).ok().map(|value| format!("{name}={value} "));
+    let settings: String = ["BENCH_RUNS", "BENCH_ONLY"].into_iter().filter_map(set).collect();
+    format!("{settings}make bench")
+}
+
+fn commit() -> String {
+    let commit = first_line("git", &["rev-parse", "--short", "HEAD"]);
+    // This page is what the run is for; that it is not committed yet changes nothing that is measured.
+    let changes = first_line("git", &["status", "--porcelain", "--", ".", ":!BENCHMARKS.md"]);
+    match (commit.is_empty(), changes.is_empty()) {
+        (true, _) => "unknown".to_owned(),
+        (false, true) => commit,
+        (false, false) => format!("{commit} with local changes"),
+    }
+}
+
+fn influxdb_client() -> String {
+    let folder = std::env::var_os("BENCH_PYTHONPATH").unwrap_or_default();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let version = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(name.strip_prefix("influxdb_client-")?.strip_suffix(".dist-info")?.to_owned())
+    };
+    entries.filter_map(version).next().unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! The servers that Pantau is compared with, from Debian's packages, on free ports and folders of their own.
+//! The servers that Pantau is compared with, from Debian's packages, on free ports and folders of their own,
+//! with the settings that suit them best: queues that drop nothing, nothing logged, nothing held back.
 
-use pantau_e2e::clock::wait_until;
-use pantau_e2e::http::{get, try_get};
+use pantau_e2e::clock::{now_ms, wait_until};
+use pantau_e2e::http::{encode, get, get_json, try_get};
 use pantau_e2e::ports;
 use pantau_e2e::process::Proc;
-use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,16 @@ fn program(paths: &[&'static str], package: &str) -> &'static str {
     found.unwrap_or_else(|| panic!("{} is missing: apt-get install {package}", paths[0]))
 }
 
-/// A mosquitto, in memory, with queues that drop nothing.
+/// What a mosquitto keeps of its queues on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// In memory only: as fast as it can be.
+    Nothing,
+    /// Written out after every change: as safe as it can be.
+    Queues,
+}
+
+/// A mosquitto on a folder that may have been used before.
 #[derive(Debug)]
 pub(crate) struct Mosquitto {
     pub(crate) process: Proc,
@@ -25,12 +34,19 @@ pub(crate) struct Mosquitto {
 }
 
 impl Mosquitto {
-    pub(crate) fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path, keeps: Keeps) -> Self {
         let address = ports::free();
         let config = folder.join("mosquitto.conf");
+        let persistence = match keeps {
+            Keeps::Nothing => "persistence false".to_owned(),
+            Keeps::Queues => format!(
+                "persistence true\npersistence_location {}/\nautosave_interval 1\nautosave_on_changes true",
+                folder.display()
+            ),
+        };
         let text = format!(
-            "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n\
-             max_inflight_messages 0\nlog_type error\nuser root\n",
+            "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n\
+             max_inflight_messages 0\nlog_type error\nuser root\n{persistence}\n",
             address.port()
         );
         std::fs::write(&config, text).unwrap();
@@ -54,19 +70,17 @@ pub(crate) struct VictoriaMetrics {
 }
 
 impl VictoriaMetrics {
-    pub(crate) fn start(folder: &Path) -> Self {
+    /// `options` are added to its command line.
+    pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
         let address = ports::free();
         let data = folder.join("victoria-metrics");
         let mut command = Command::new(program(&["/usr/bin/victoria-metrics"], "victoria-metrics"));
         command.arg(format!("-storageDataPath={}", data.display()));
         command.arg(format!("-httpListenAddr={address}"));
-        // The first quarter of 2013 is part of the real year.
-        command.args([
-            "-retentionPeriod=30y",
-            "-search.latencyOffset=0s",
-            "-search.maxUniqueTimeseries=1000000",
-        ]);
-        command.args(["-loggerLevel=ERROR", "-search.maxPointsPerTimeseries=10000000"]);
+        // The real year is 2013.
+        command
+            .args(["-retentionPeriod=30y", "-search.latencyOffset=0s", "-loggerLevel=ERROR"])
+            .args(options);
         let mut process = Proc::start("victoria-metrics", command, &folder.join("victoria-metrics.log"));
         wait_until("victoria-metrics to listen", LIMIT, || {
             process.assert_alive();
@@ -75,19 +89,33 @@ impl VictoriaMetrics {
         Self { process, address, data }
     }
 
-    /// All points in it, summed over the series whose names match `pattern`.
+    /// All points that can be read, of the series whose names match `pattern`.
     pub(crate) fn count(&self, pattern: &str) -> u64 {
         let _ = get(self.address, "/internal/force_flush");
-        let path = format!("/api/v1/export?match[]={{__name__=~%22{pattern}%22}}&start=0");
-        let answer = get(self.address, &path);
-        let lines = answer.body.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.map(|series| series["values"].as_array().map_or(0, Vec::len) as u64).sum()
+        let query = format!("sum(count_over_time({{__name__=~\"{pattern}\"}}[20y]))");
+        let time = now_ms() / 1_000 + 3_600;
+        let path = format!("/api/v1/query?nocache=1&time={time}&query={}", encode(&query));
+        let answer = get_json(self.address, &path);
+        let value = answer["data"]["result"][0]["value"][1].as_str();
+        value.map_or(0, |value| value.parse::<f64>().expect("a count") as u64)
     }
 
-    /// Stops it in order and gives the bytes that it keeps.
+    /// The same, once it has not changed for some seconds: points become readable with a delay.
+    pub(crate) fn settled_count(&self, pattern: &str) -> u64 {
+        let (mut last, mut same) = (0, 0);
+        while same < 6 {
+            std::thread::sleep(Duration::from_secs(1));
+            let found = self.count(pattern);
+            same = if found == last { same + 1 } else { 0 };
+            last = found;
+        }
+        last
+    }
+
+    /// Stops it in order and gives the bytes that it keeps, without its cache.
     pub(crate) fn stop_and_measure(mut self) -> u64 {
         self.process.terminate(LIMIT);
-        folder_bytes(&self.data)
+        folder_bytes(&self.data) - folder_bytes(&self.data.join("cache"))
     }
 }
 

@@ -1,67 +1,128 @@
 //! Bytes a reading that are kept: the fleet's signals and the real year, beside victoria-metrics with the very
 //! same readings, read back from Pantau.
 
+use crate::lines::Sender;
+use crate::ours::Pantau;
 use crate::peers::{VictoriaMetrics, folder_bytes};
-use crate::table::Row;
-use crate::write::write_points;
-use pantau_e2e::clock::now_ms;
+use crate::report::{Row, whole};
+use pantau_e2e::clock::{now_ms, wait_until};
 use pantau_e2e::http::get_items;
 use pantau_e2e::parts::LIMIT;
-use pantau_e2e::process::{binary, run};
-use pantau_e2e::system::{Counters, Options, System, readings_between};
+use pantau_e2e::process::{Proc, binary};
+use pantau_e2e::system::{Counters, readings_between};
 use std::process::Command;
+use std::time::Duration;
+
+/// A day of messages of their own times, and nothing of the present.
+const FLEET: [&str; 7] = ["fleet", "--devices", "400", "--past", "24h", "--period", "1h"];
+const YEAR: [&str; 2] = ["replay", "--history"];
+/// So much memory that the fleet's day goes to files 24 times, as it does when a day takes a day.
+const AN_HOUR: &str = "[store]\nmemory_bytes = \"2700 KiB\"\n";
 
 /// Sizes do not vary from run to run: one is enough.
 pub(crate) fn sizes(_runs: usize) -> Vec<Row> {
+    let (day, fleet) = filled(&FLEET, "");
+    let row = |figure, kept: &Kept, theirs, wanted, limit| Row {
+        figure,
+        pantau: kept.to_string(),
+        peer: format!("victoria-metrics, after a stop: {theirs:.2}"),
+        ratio: Some(kept.each / theirs),
+        wanted,
+        met: kept.each < limit,
+    };
+    let theirs = victoria_metrics(&day, fleet.stored);
+    drop(day);
+    let (hours, hourly) = filled(&FLEET, AN_HOUR);
+    drop(hours);
+    assert!((20..=28).contains(&hourly.files), "{} files for 24 hours", hourly.files);
+    let (year, real) = filled(&YEAR, "");
+    let real_theirs = victoria_metrics(&year, real.stored);
     vec![
-        kept(
-            "bytes a reading, kept: the fleet, 200 devices each 100 ms for 90 s",
-            &["fleet", "--devices", "200", "--period", "100ms", "--for", "90s"],
+        row(
+            "bytes a reading, kept: a day of the fleet, 400 devices, a message a minute, written at once",
+            &fleet,
+            theirs,
             "< 1.0",
+            1.0,
         ),
-        kept("bytes a reading, kept: the real year of three stations", &["replay", "--history"], "< 1.2"),
+        row("the same, written every hour, as the defaults have it", &hourly, theirs, "< 1.0", 1.0),
+        row(
+            "bytes a reading, kept: the real year of three weather stations, written at once",
+            &real,
+            real_theirs,
+            "< 1.2",
+            1.2,
+        ),
     ]
 }
 
-fn kept(figure: &'static str, arguments: &[&str], wanted: &'static str) -> Row {
-    // The table is large enough for all: one flush at the stop, as a store that runs on would have had.
-    let extra = "[store]\nmemory_bytes = \"2 GiB\"\n".to_owned();
-    let mut system = System::start(&Options { ingest_extra: extra, ..Options::default() });
-    let mut command = Command::new(binary("pantau-sim"));
-    command.args(arguments).args(["--broker", &system.gateway.mqtt.to_string()]);
-    let (code, out, error) = run(command, 40 * LIMIT);
-    assert_eq!(code, 0, "{out}{error}");
-    system.gateway.wait_drained(10 * LIMIT);
-    system.stop();
-    system.restart();
-    let http = system.ingest.http;
-    let stored = Counters::read(http).stored;
-    let metrics = system.ingest.metrics();
-    let bytes = metrics.count("pantau_ingest_file_bytes");
-    let rollups = metrics.find("pantau_ingest_rollup_bytes").unwrap_or(0.0) as u64;
+/// What is on ingest's disk.
+struct Kept {
+    stored: u64,
+    files: u64,
+    /// Bytes a reading, without the journal.
+    each: f64,
+    journal: u64,
+}
 
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { stored, files, each, journal } = self;
+        let (stored, megabytes) = (whole(*stored), journal / 1_000_000);
+        let plural = if *files == 1 { "" } else { "s" };
+        write!(f, "{each:.2} ({stored} readings in {files} file{plural}, beside a journal of {megabytes} MB)")
+    }
+}
+
+/// A Pantau with everything that the simulator sends, in files.
+fn filled(arguments: &[&str], ingest_extra: &str) -> (Pantau, Kept) {
+    let mut pantau = Pantau::start(ingest_extra);
+    send(&pantau, arguments);
+    pantau.gateway.wait_drained(10 * LIMIT);
+    pantau.stop();
+    pantau.start_again();
+    let counters = Counters::read(pantau.ingest.http);
+    counters.assert_balanced();
+    let store = pantau.ingest.part.data.join("store");
+    let journal = folder_bytes(&store.join("journal"));
+    let kept = Kept {
+        stored: counters.stored,
+        files: pantau.ingest.metrics().count("pantau_ingest_files"),
+        each: (folder_bytes(&store) - journal) as f64 / counters.stored as f64,
+        journal,
+    };
+    (pantau, kept)
+}
+
+/// Runs the simulator until nothing new comes from it.
+fn send(pantau: &Pantau, arguments: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let peer = VictoriaMetrics::start(folder.path());
+    let mut command = Command::new(binary("pantau-sim"));
+    command.args(arguments).args(["--broker", &pantau.gateway.mqtt.to_string()]);
+    let mut devices = Proc::start("pantau-sim", command, &folder.path().join("pantau-sim.log"));
+    let (mut last, mut same) = (0, 0);
+    while same < 3 {
+        std::thread::sleep(Duration::from_secs(1));
+        let taken = pantau.gateway.metrics().count("pantau_gateway_accepted_total");
+        same = if taken > 0 && taken == last { same + 1 } else { 0 };
+        last = taken;
+    }
+    devices.terminate(LIMIT);
+}
+
+/// Bytes a reading, of the same readings.
+fn victoria_metrics(pantau: &Pantau, stored: u64) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = VictoriaMetrics::start(folder.path(), &[]);
+    let http = pantau.ingest.http;
     let series = get_items(http, "/api/v1/series?limit=1000");
     let points = series.iter().enumerate().flat_map(|(number, item)| {
         let name = item["series"].as_str().expect("a name");
         let found = readings_between(http, name, 0, now_ms() + 3_600_000);
         found.into_iter().map(move |(time, value)| (number, time, value))
     });
-    write_points(peer.address, points);
-    let theirs = peer.stop_and_measure();
-    let all = folder_bytes(&system.ingest.part.data);
-    system.stop();
-    let each = |bytes: u64| bytes as f64 / stored as f64;
-    Row {
-        figure,
-        pantau: format!(
-            "{:.2} of {stored} readings (roll-ups {:.2} more; the whole folder {:.2})",
-            each(bytes - rollups),
-            each(rollups),
-            each(all)
-        ),
-        beside: format!("victoria-metrics, after a stop: {:.2}", each(theirs)),
-        wanted,
-    }
+    Sender::connect(peer.address).send_points(points);
+    // What it took is not yet what it keeps.
+    wait_until("all points to be readable", LIMIT, || peer.count("kept_.*") == stored);
+    peer.stop_and_measure() as f64 / stored as f64
 }
