@@ -19,8 +19,14 @@ pub(crate) fn write_back() {
     let _ = Command::new("sync").status();
 }
 
-/// A list: command and commit, machine, what is compared with.
-pub(crate) fn describe(runs: usize) -> String {
+/// How busy the machine is: processes that want a core, averaged over the last minute.
+pub(crate) fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
+}
+
+/// A list: command and commit, machine, what is compared with. `load_before` is what [`load`] was at the start.
+pub(crate) fn describe(runs: usize, load_before: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse::<u64>().unwrap_or(0);
     let disk = first_line("sh", &["-c", "df --output=fstype,source \"${TMPDIR:-/tmp}\" | tail -1"]);
@@ -29,7 +35,7 @@ pub(crate) fn describe(runs: usize) -> String {
         "- Command: `{}`, at commit {}.\n\
          - Machine: {cores} cores of {}, {:.0} GiB of memory, files on {}, kernel {}, {}.\n\
          - Compared with: mosquitto {}, victoria-metrics {}, paho-mqtt {}, influxdb-client {}.\n\
-         - {}; the load generator runs on the same cores, and nothing else does.",
+         - {}. The load generator runs on the same cores. Load average before the start: {load_before}.",
         command(),
         commit(),
         field("/proc/cpuinfo", "model name"),

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         eprintln!("BENCH_ONLY: there is no {wrong:?}; there are: {}", known.join(", "));
         return ExitCode::from(2);
     }
+    let load_before = machine::load();
     let mut report = Report::default();
     for (name, measure) in FIGURES {
         if !wanted.is_empty() && !wanted.contains(&name) {
@@ -68,6 +69,6 @@ fn main() -> ExitCode {
             Err(_) => report.missing.push(name),
         }
     }
-    println!("{}", report.document(&machine::describe(runs)));
+    println!("{}", report.document(&machine::describe(runs, &load_before)));
     if report.missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
