@@ -19,7 +19,7 @@ use crate::{
     intake::Intake,
     live::Live,
     metrics::{CommitMetrics, Metrics},
-    startup::{Open, numbers, open},
+    startup::{Open, numbers, open, problems},
 };
 use pantau_journal::{FileLayer, StdFiles};
 use std::{sync::Arc, time::Duration};
@@ -53,14 +53,14 @@ pub async fn run_on<F: FileLayer>(
     let start = u64::try_from(clock.now().0).unwrap_or(0);
     let gateways = Arc::new(Gateways::new(tokens(&config)?, start));
     let opened = open(files, &config).await?;
-    let Open { store, reader, flusher, quarantine, feed, indexer } = opened;
+    let Open { store, reader, flusher, quarantine, feed, indexer, over } = opened;
+    over.iter().for_each(|(gateway, epoch)| gateways.declare_over(gateway, *epoch));
 
     let live = Live::default();
     let commit_metrics = Arc::new(CommitMetrics::default());
-    let read_engine = {
-        let reader = reader.clone();
-        Box::new(move || numbers(&reader))
-    };
+    let (for_metrics, for_health) =
+        ((reader.clone(), quarantine.clone()), (reader.clone(), quarantine.clone()));
+    let read_engine = Box::new(move || numbers(&for_metrics.0, &for_metrics.1));
     let door_metrics = grpc::DoorMetrics::default();
     let metrics = Arc::new(Metrics::new(&commit_metrics, &door_metrics, read_engine, Arc::clone(&gateways)));
     let (intake, queue) = Intake::new(config.limits.in_flight_bytes.0);
@@ -72,7 +72,6 @@ pub async fn run_on<F: FileLayer>(
         reader: reader.clone(),
         door: grpc::Door::new(gateways.count(), door_metrics),
         gateways: Arc::clone(&gateways),
-        quarantine: quarantine.clone(),
         clock: clock.clone(),
         stop: stop.clone(),
         window: config.grpc.window,
@@ -90,6 +89,7 @@ pub async fn run_on<F: FileLayer>(
         clock,
         live,
         metrics,
+        problems: Box::new(move || problems(&for_health.0, &for_health.1)),
         stop: stop.clone(),
     });
     for (what, address) in [("http", bound.http_addr()), ("grpc", bound.grpc_addr())] {

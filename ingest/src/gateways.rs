@@ -1,11 +1,11 @@
-//! Which gateways may report and how they are doing now: tokens, generations that fence older streams, the last
-//! status. What must survive a restart is in the store; this is only the present.
+//! Which gateways may report and how they are doing now: tokens, generations that fence older streams, epochs that are
+//! over, the last status. What must survive a restart is in the store or the quarantine; this is only the present.
 
 use crate::validate::clipped;
 use pantau_proto::{Epoch, GatewayId, v1};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -55,6 +55,8 @@ pub struct Gateways {
     tokens: BTreeMap<String, TokenDigest>,
     generation: AtomicU64,
     present: Mutex<BTreeMap<String, Presence>>,
+    /// Declared over with a loss. As many as the store remembers epochs at most.
+    over: Mutex<HashSet<(GatewayId, Epoch)>>,
 }
 
 impl Gateways {
@@ -64,7 +66,8 @@ impl Gateways {
         let tokens: BTreeMap<_, _> =
             tokens.into_iter().map(|(id, token)| (id.as_str().to_owned(), token)).collect();
         let present = tokens.keys().map(|id| (id.clone(), Presence::default())).collect();
-        Self { tokens, generation: AtomicU64::new(start), present: Mutex::new(present) }
+        let over = Mutex::default();
+        Self { tokens, generation: AtomicU64::new(start), present: Mutex::new(present), over }
     }
 
     /// Whether the token is this gateway's. Takes as long for an unknown gateway as for a known one.
@@ -120,6 +123,16 @@ impl Gateways {
     /// A stream has ended; an older one's end says nothing.
     pub fn leave(&self, gateway: &GatewayId, generation: u64) {
         self.with(gateway, generation, |presence| presence.connected = false);
+    }
+
+    /// From now on an epoch is over: what it still had was recorded as lost.
+    pub fn declare_over(&self, gateway: &GatewayId, epoch: Epoch) {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).insert((gateway.clone(), epoch));
+    }
+
+    /// Whether an epoch was declared over: it must not go on.
+    pub fn is_over(&self, gateway: &GatewayId, epoch: Epoch) -> bool {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner).contains(&(gateway.clone(), epoch))
     }
 
     /// All of them, by name.

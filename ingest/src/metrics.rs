@@ -59,6 +59,8 @@ pub struct EngineNumbers {
     pub journal_bytes: u64,
     /// Commits behind which the quarantine index is.
     pub unindexed_commits: u64,
+    /// Whether the quarantine index cannot be written.
+    pub index_failing: bool,
     /// Seconds spent in fsync, number of fsyncs, and (upper bound in seconds, count in that bucket).
     pub fsync: (f64, u64, Vec<(f64, u64)>),
 }
@@ -149,6 +151,7 @@ impl Collector for Engine {
             series,
             journal_bytes,
             unindexed_commits,
+            index_failing,
             fsync,
         } = (self.0)();
         let counted = [
@@ -182,6 +185,11 @@ impl Collector for Engine {
                 "unindexed_commits",
                 "Commits that the quarantine index has not seen; the journal is kept for them",
                 unindexed_commits,
+            ),
+            (
+                "quarantine_index_failing",
+                "1 while the quarantine index cannot be written",
+                u64::from(index_failing),
             ),
         ];
         for (name, help, value) in measured {

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use pantau_journal::FileLayer;
-use pantau_proto::GatewayId;
+use pantau_proto::{Epoch, GatewayId, v1::LossReason};
 use std::{io, net::SocketAddr, path::PathBuf};
 use tokio::net::TcpListener;
 
@@ -161,6 +161,8 @@ pub(crate) struct Open<F: FileLayer> {
     pub(crate) quarantine: Quarantine,
     pub(crate) feed: quarantine::Feed,
     pub(crate) indexer: quarantine::Indexer<EmbeddedReader<F>>,
+    /// Epochs that were declared over.
+    pub(crate) over: Vec<(GatewayId, Epoch)>,
 }
 
 /// Recovers the store and brings the quarantine index up to the journal.
@@ -176,7 +178,7 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let recovered = tokio::task::spawn_blocking(move || recover(files, engine)).await;
     let panicked =
         |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };
-    let (opened, unindexed) = recovered.map_err(panicked)??;
+    let (opened, Found { unindexed, mut over }) = recovered.map_err(panicked)??;
     let embedded::Opened { store, reader, flusher, recovery } = opened;
     tracing::info!(
         readings = recovery.replayed_readings,
@@ -187,24 +189,37 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     for damage in &recovery.damage {
         tracing::error!(damage, "the store is damaged");
     }
-    let (quarantine, connection) = Quarantine::open(&dir.join("quarantine.sqlite")).await?;
-    let (feed, mut indexer) = quarantine::pair(connection, reader.clone());
-    indexer.catch_up(unindexed.unwrap_or_else(|| reader.applied())).await?;
-    Ok(Open { store, reader, flusher, quarantine, feed, indexer })
+    let quarantine::Opened { quarantine, writer, over: known } =
+        quarantine::open(&dir.join("quarantine.sqlite")).await?;
+    over.extend(known);
+    let (feed, mut indexer) = quarantine::pair(writer, &quarantine, reader.clone());
+    indexer.start(unindexed.unwrap_or_else(|| reader.applied())).await;
+    Ok(Open { store, reader, flusher, quarantine, feed, indexer, over })
 }
 
-/// The store, and where in its journal the first thing is that the quarantine wants.
+/// What the journal still has for the quarantine.
+#[derive(Default)]
+struct Found {
+    /// Where the first of it is.
+    unindexed: Option<u64>,
+    /// Epochs that it declares over; those before are in the index.
+    over: Vec<(GatewayId, Epoch)>,
+}
+
 fn recover<F: FileLayer>(
     files: F,
     engine: embedded::Config,
-) -> Result<(embedded::Opened<F>, Option<u64>), AppError> {
-    let mut unindexed = None;
+) -> Result<(embedded::Opened<F>, Found), AppError> {
+    let mut found = Found::default();
     let opened = embedded::open(files, engine, &mut |Replayed { commit, position }| {
-        if unindexed.is_none() && quarantine::concerns(commit) {
-            unindexed = Some(position);
+        if quarantine::concerns(commit) {
+            found.unindexed.get_or_insert(position);
+        }
+        if commit.losses.iter().any(|loss| loss.reason == i32::from(LossReason::EpochEnded)) {
+            found.over.push((commit.gateway.clone(), commit.epoch));
         }
     })?;
-    Ok((opened, unindexed))
+    Ok((opened, found))
 }
 
 impl<F: FileLayer> quarantine::CommitLog for EmbeddedReader<F> {
@@ -221,8 +236,30 @@ impl<F: FileLayer> quarantine::CommitLog for EmbeddedReader<F> {
     }
 }
 
+/// What is wrong although readings are taken, for people. Empty when all is well.
+pub(crate) fn problems<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Quarantine) -> Vec<String> {
+    let journal = reader.journal();
+    let mut problems = Vec::new();
+    if let Some(why) = quarantine.trouble() {
+        problems.push(format!(
+            "{why}: {} commits wait for it in the journal, which has {} of {} bytes; when that is full nothing more is \
+             taken. Free disk space, or stop ingest and move quarantine.sqlite away: it is made anew from the journal",
+            reader.applied().saturating_sub(reader.indexed()),
+            journal.stats().bytes,
+            journal.config().max_bytes,
+        ));
+    }
+    if let Some(why) = reader.flush_error() {
+        problems.push(format!(
+            "readings cannot be moved from the journal into files: {why}; when journal and memory are full nothing more \
+             is taken"
+        ));
+    }
+    problems
+}
+
 /// What the engine and its journal say of themselves.
-pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>) -> EngineNumbers {
+pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Quarantine) -> EngineNumbers {
     let (stats, journal) = (reader.stats(), reader.journal().stats());
     let fsync = journal.fsync;
     let bounds = pantau_journal::FSYNC_BOUNDS.into_iter().chain([f64::MAX]);
@@ -235,6 +272,7 @@ pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>) -> EngineNumbers
         series: stats.series,
         journal_bytes: journal.bytes,
         unindexed_commits: reader.applied().saturating_sub(reader.indexed()),
+        index_failing: quarantine.trouble().is_some(),
         fsync: (fsync.sum, fsync.count, bounds.zip(fsync.buckets).collect()),
     }
 }

@@ -193,6 +193,12 @@ impl<F: FileLayer> Journal<F> {
         Ok(released)
     }
 
+    /// The bounds that it keeps.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
     /// All segments, the oldest first, the active one last.
     #[must_use]
     pub fn segments(&self) -> Vec<SegmentInfo> {

@@ -14,7 +14,6 @@ use crate::{
     clock::Clock,
     gateways::{Gateways, TokenDigest},
     intake::Intake,
-    quarantine::Quarantine,
     store::StoreReader,
 };
 use door::Guest;
@@ -41,7 +40,6 @@ pub(crate) struct Shared<R> {
     pub(crate) reader: R,
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) door: Door,
-    pub(crate) quarantine: Quarantine,
     pub(crate) clock: Clock,
     /// Take no new work.
     pub(crate) stop: CancellationToken,

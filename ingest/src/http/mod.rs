@@ -52,6 +52,8 @@ pub(crate) struct Api<R> {
     pub(crate) clock: Clock,
     pub(crate) live: Live,
     pub(crate) metrics: Arc<Metrics>,
+    /// What is wrong although readings are taken.
+    pub(crate) problems: Box<dyn Fn() -> Vec<String> + Send + Sync>,
     pub(crate) queries: Arc<Semaphore>,
     pub(crate) watchers: Arc<Semaphore>,
     pub(crate) stop: CancellationToken,

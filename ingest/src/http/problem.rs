@@ -42,7 +42,7 @@ impl Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         tracing::error!(%error, "the quarantine cannot be read");
-        Self::internal()
+        Self::unavailable("the quarantine index cannot be read now; /readyz says more")
     }
 }
 

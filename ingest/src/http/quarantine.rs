@@ -53,7 +53,8 @@ pub(crate) struct LossItem {
 
 impl From<RefusedRow> for RefusedItem {
     fn from(row: RefusedRow) -> Self {
-        let mut shown = row.payload;
+        let refused = row.refused;
+        let mut shown = refused.payload;
         // A character that the cut went through is no reason to call a text binary.
         if row.payload_bytes > shown.len() as u64
             && let Err(error) = std::str::from_utf8(&shown)
@@ -69,15 +70,15 @@ impl From<RefusedRow> for RefusedItem {
             id: row.id.to_string(),
             gateway: row.gateway,
             epoch: format!("{:016x}", row.epoch),
-            position: row.position,
-            source: Some(row.source).filter(|source| !source.is_empty()),
-            topic: row.topic,
-            reason: Reason::try_from(row.reason).unwrap_or_default().name(),
-            detail: row.detail,
+            position: refused.position,
+            source: Some(refused.source).filter(|source| !source.is_empty()),
+            topic: refused.topic,
+            reason: Reason::try_from(refused.reason).unwrap_or_default().name(),
+            detail: refused.detail,
             payload,
             payload_hex,
             payload_bytes: row.payload_bytes,
-            time: rfc3339(row.time),
+            time: rfc3339(refused.time),
             received: rfc3339(row.received),
         }
     }
@@ -85,18 +86,19 @@ impl From<RefusedRow> for RefusedItem {
 
 impl From<LossRow> for LossItem {
     fn from(row: LossRow) -> Self {
+        let loss = row.loss;
         let known = |time| Some(time).filter(|time| *time != 0).and_then(rfc3339);
         Self {
             id: row.id.to_string(),
             gateway: row.gateway,
             epoch: format!("{:016x}", row.epoch),
-            start: row.start,
-            end: row.end,
-            count: row.count,
-            first_time: known(row.first_time),
-            last_time: known(row.last_time),
-            reason: LossReason::try_from(row.reason).unwrap_or_default().name(),
-            detail: row.detail,
+            start: loss.start,
+            end: loss.end,
+            count: loss.count,
+            first_time: known(loss.first_time),
+            last_time: known(loss.last_time),
+            reason: LossReason::try_from(loss.reason).unwrap_or_default().name(),
+            detail: loss.detail,
             received: rfc3339(row.received),
         }
     }

@@ -2,8 +2,9 @@
 
 use super::{Api, params::Params, problem::Problem};
 use crate::store::StoreReader;
-use axum::{extract::State, response::IntoResponse};
+use axum::{Json, extract::State, response::IntoResponse};
 use http::header;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// The API's description, OpenAPI 3.1. Kept by hand; a test compares it with the router and with real answers.
@@ -19,12 +20,24 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the store is recovered and new work is taken.
-pub(crate) async fn readyz<R: StoreReader>(State(api): State<Arc<Api<R>>>) -> Result<&'static str, Problem> {
+#[derive(Serialize)]
+pub(crate) struct Readiness {
+    /// `ready`, or `degraded` when there are problems.
+    state: &'static str,
+    problems: Vec<String>,
+}
+
+/// `GET /readyz`: the store is recovered and new work is taken. What is wrong all the same makes it degraded, not
+/// unready: readings must still come in, and the page must still be reached.
+pub(crate) async fn readyz<R: StoreReader>(
+    State(api): State<Arc<Api<R>>>,
+) -> Result<Json<Readiness>, Problem> {
     if api.stop.is_cancelled() {
         return Err(Problem::unavailable("ingest is stopping"));
     }
-    Ok("ready\n")
+    let problems = (api.problems)();
+    let state = if problems.is_empty() { "ready" } else { "degraded" };
+    Ok(Json(Readiness { state, problems }))
 }
 
 /// `GET /metrics`

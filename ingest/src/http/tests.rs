@@ -13,7 +13,7 @@ use crate::{
     gateways::Gateways,
     live::Live,
     metrics::{CommitMetrics, EngineNumbers, Metrics},
-    quarantine::Quarantine,
+    quarantine,
     store::embedded::{self, EmbeddedReader},
 };
 use pantau_journal::sim::SimFiles;
@@ -92,7 +92,7 @@ fn steps_tell_the_usual_distance_where_there_are_too_many_readings() {
 /// An API over an empty store in memory.
 async fn api(dir: &tempfile::TempDir, limits: Limits) -> Arc<Api<EmbeddedReader<SimFiles>>> {
     let opened = embedded::open(SimFiles::new(), embedded::Config::new("/store"), &mut |_| {}).unwrap();
-    let (quarantine, _) = Quarantine::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
+    let quarantine = quarantine::open(&dir.path().join("quarantine.sqlite")).await.unwrap().quarantine;
     let gateways = Arc::new(Gateways::new([], 0));
     let engine = Box::new(EngineNumbers::default);
     let (commit, door) = (CommitMetrics::default(), crate::grpc::DoorMetrics::default());
@@ -108,6 +108,7 @@ async fn api(dir: &tempfile::TempDir, limits: Limits) -> Arc<Api<EmbeddedReader<
         clock: Clock::system(),
         live: Live::default(),
         metrics,
+        problems: Box::new(Vec::new),
         stop: CancellationToken::new(),
     })
 }

@@ -1,6 +1,6 @@
 //! Carries refused payloads and losses from the committer into SQLite.
 
-use super::{KEPT_ROWS, QuarantineError, concerns, rows};
+use super::{KEPT_ROWS, Quarantine, QuarantineError, Trouble, concerns, rows};
 use crate::store::{Columns, Commit};
 use sqlx::{Connection, SqliteConnection};
 use std::{
@@ -57,20 +57,26 @@ pub struct Indexer<L> {
     /// Something was not handed over, and is in the journal only.
     gap: Arc<AtomicBool>,
     connection: SqliteConnection,
+    trouble: Trouble,
     log: L,
     /// Everything before this position is in the index.
     done: u64,
 }
 
 /// A feed and its indexer.
-pub(crate) fn pair<L: CommitLog>(connection: SqliteConnection, log: L) -> (Feed, Indexer<L>) {
+pub(crate) fn pair<L: CommitLog>(
+    connection: SqliteConnection,
+    quarantine: &Quarantine,
+    log: L,
+) -> (Feed, Indexer<L>) {
     let (sender, queue) = mpsc::channel(4096);
     let gap = Arc::new(AtomicBool::new(false));
     let room = Arc::new(Semaphore::new(WAITING_KIB));
     let position = log.clone();
     let position = Box::new(move || position.applied());
     let feed = Feed { queue: sender, room, gap: Arc::clone(&gap), position };
-    (feed, Indexer { queue, gap, connection, log, done: 0 })
+    let trouble = quarantine.trouble.clone();
+    (feed, Indexer { queue, gap, connection, trouble, log, done: 0 })
 }
 
 impl Feed {
@@ -108,12 +114,14 @@ impl Feed {
 }
 
 impl<L: CommitLog> Indexer<L> {
-    /// Brings the index up to the journal from position `from` on, before anything new comes.
-    ///
-    /// # Errors
-    /// When the journal or SQLite fails.
-    pub async fn catch_up(&mut self, from: u64) -> Result<(), QuarantineError> {
+    /// Brings the index up to the journal from position `from` on, before anything new comes. Where that fails,
+    /// [`Indexer::run`] goes on with it.
+    pub async fn start(&mut self, from: u64) {
         self.done = from;
+        self.fill().await;
+    }
+
+    async fn catch_up(&mut self) -> Result<(), QuarantineError> {
         loop {
             let (log, from) = (self.log.clone(), self.done);
             let read = tokio::task::spawn_blocking(move || log.reread(from)).await;
@@ -144,6 +152,9 @@ impl<L: CommitLog> Indexer<L> {
             }
             if self.gap.load(Ordering::Acquire) {
                 self.fill().await;
+                if self.gap.load(Ordering::Acquire) {
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
         if let Err(error) = self.connection.close().await {
@@ -160,14 +171,20 @@ impl<L: CommitLog> Indexer<L> {
         }
         let commits: Vec<&Commit> = messages.iter().flat_map(|message| message.commits.iter()).collect();
         while let Err(error) = self.write(&commits).await {
-            tracing::error!(%error, "the quarantine index cannot be written; trying again");
+            self.fails(&error.into());
             if self.queue.is_closed() {
                 return false;
             }
             tokio::time::sleep(PAUSE).await;
         }
-        if let Some(last) = messages.last().filter(|_| !self.gap.load(Ordering::Acquire)) {
-            self.reached(last.position);
+        // With a gap it is the gap that decides.
+        if !self.gap.load(Ordering::Acquire) {
+            if !commits.is_empty() {
+                self.works();
+            }
+            if let Some(last) = messages.last() {
+                self.reached(last.position);
+            }
         }
         true
     }
@@ -176,13 +193,25 @@ impl<L: CommitLog> Indexer<L> {
     async fn fill(&mut self) {
         // Before reading, so that what is not handed over from now on is another gap.
         self.gap.store(false, Ordering::Release);
-        match self.catch_up(self.done).await {
-            Ok(()) => tracing::info!("the quarantine index has caught up with the journal"),
+        match self.catch_up().await {
+            Ok(()) => self.works(),
             Err(error) => {
-                tracing::error!(%error, "the quarantine index cannot catch up; trying again");
+                self.fails(&error);
                 self.gap.store(true, Ordering::Release);
-                tokio::time::sleep(PAUSE).await;
             }
+        }
+    }
+
+    /// Said once, not with each try.
+    fn fails(&self, error: &QuarantineError) {
+        if self.trouble.note(Some(error.to_string())) {
+            tracing::error!(%error, "the quarantine index lags; the journal is kept for it");
+        }
+    }
+
+    fn works(&self) {
+        if self.trouble.note(None) {
+            tracing::info!("the quarantine index is written again");
         }
     }
 

@@ -7,27 +7,27 @@
 //! ```
 //!
 //! Always true: the journal had it first, so the index can lag, stop or be deleted without losing anything and
-//! without holding a commit up; the journal keeps what is not indexed. Indexing a record twice is a no-op.
+//! without holding a commit up; the journal keeps what is not indexed, and [`Trouble`] says why. Indexing a record twice
+//! is a no-op.
 
+mod database;
 mod indexer;
 mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use database::{Opened, open};
 pub(crate) use indexer::pair;
 pub use indexer::{CommitLog, Feed, Indexer};
 pub use rows::{LossRow, RefusedRow, Totals};
 
 use crate::store::Commit;
-use pantau_proto::{Epoch, GatewayId, v1::LossReason};
-use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+use sqlx::SqlitePool;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
 };
-use std::{collections::BTreeMap, path::Path, time::Duration};
-
-/// One after the other; the number of those that ran is SQLite's `user_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_quarantine.sql")];
 
 /// Refused payloads that are kept; beyond, the oldest are dropped (their counts stay).
 const KEPT_ROWS: i64 = 1_000_000;
@@ -38,8 +38,28 @@ pub const SHOWN_BYTES: i64 = 4096;
 /// Why the quarantine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
+    /// SQLite cannot open or make it.
+    #[error(
+        "the quarantine database {}: {source}\n  mend: this user must be able to write it and its folder; or move it away: it is made anew from what the journal still has", file.display()
+    )]
+    Open {
+        /// Which.
+        file: PathBuf,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// It is damaged, and cannot be set aside either.
+    #[error(
+        "the quarantine database {} is damaged and cannot be renamed: {source}\n  mend: move it away: it is made anew from what the journal still has", file.display()
+    )]
+    Aside {
+        /// Which.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// SQLite says no.
-    #[error("quarantine database: {0}")]
+    #[error("the quarantine index cannot be written: {0}")]
     Database(#[from] sqlx::Error),
     /// What it stands on cannot be read.
     #[error("the journal cannot be read for the quarantine: {0}")]
@@ -60,6 +80,21 @@ pub enum QuarantineError {
 #[derive(Clone, Debug)]
 pub struct Quarantine {
     pool: SqlitePool,
+    trouble: Trouble,
+}
+
+/// What keeps the index from being written now, in words; shared by who writes it and who shows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    /// Takes down how things stand. True when that is news.
+    fn note(&self, now: Option<String>) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = *known != now;
+        *known = now;
+        news
+    }
 }
 
 /// Which rows a list wants: the newest first, `before` excluded.
@@ -76,25 +111,9 @@ pub struct Filter {
 }
 
 impl Quarantine {
-    /// Opens or makes the database and brings it to the present format.
-    ///
-    /// # Errors
-    /// When SQLite cannot open or change it, or when a later Pantau wrote it.
-    pub async fn open(file: &Path) -> Result<(Self, SqliteConnection), QuarantineError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10));
-        let mut writer = SqliteConnection::connect_with(&options).await?;
-        migrate(&mut writer).await?;
-        let pool = SqlitePoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await?;
-        Ok((Self { pool }, writer))
+    /// Why the index cannot be written, while it cannot.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Refused payloads and readings.
@@ -145,41 +164,6 @@ impl Quarantine {
             .await?;
         Ok(rows.into_iter().map(|totals| (totals.gateway.clone(), totals)).collect())
     }
-
-    /// Whether an epoch was declared over with a loss: it must not go on.
-    ///
-    /// # Errors
-    /// When SQLite fails.
-    pub async fn epoch_ended(&self, gateway: &GatewayId, epoch: Epoch) -> Result<bool, sqlx::Error> {
-        let ended: Option<i64> = sqlx::query_scalar(
-            "SELECT 1 FROM losses WHERE gateway = ?1 AND epoch = ?2 AND reason = ?3 LIMIT 1",
-        )
-        .bind(gateway.as_str())
-        .bind(epoch.0.cast_signed())
-        .bind(i32::from(LossReason::EpochEnded))
-        .fetch_optional(&self.pool)
-        .await?;
-        Ok(ended.is_some())
-    }
-}
-
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), QuarantineError> {
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
-    let known = MIGRATIONS.len();
-    let Some(missing) = usize::try_from(found).ok().and_then(|found| MIGRATIONS.get(found..)) else {
-        return Err(QuarantineError::Newer { found, known });
-    };
-    for (done, migration) in missing.iter().enumerate() {
-        let mut change = connection.begin().await?;
-        sqlx::raw_sql(*migration).execute(&mut *change).await?;
-        let version = found + done as i64 + 1;
-        // A pragma takes no parameters; the number is ours.
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {version}")))
-            .execute(&mut *change)
-            .await?;
-        change.commit().await?;
-    }
-    Ok(())
 }
 
 /// Whether the index wants anything of a commit.

@@ -1,6 +1,6 @@
 //! Rows as SQLite gives them, and how commits become rows.
 
-use crate::store::Commit;
+use crate::store::{Commit, Loss, Refused};
 use sqlx::{FromRow, Row, SqliteConnection, sqlite::SqliteRow};
 
 /// A refused payload or reading.
@@ -12,23 +12,12 @@ pub struct RefusedRow {
     pub gateway: String,
     /// Of which epoch.
     pub epoch: u64,
-    /// Its position there.
-    pub position: u64,
-    /// Number of the protobuf enum `Reason`.
-    pub reason: i32,
-    /// Client at the gateway; empty for a reading that ingest refused.
-    pub source: String,
-    /// Topic, or name of the series.
-    pub topic: String,
-    /// In words.
-    pub detail: String,
-    /// The bytes as they came; the first [`super::SHOWN_BYTES`].
-    pub payload: Vec<u8>,
-    /// How many came.
+    /// What was committed; of the payload the first [`super::SHOWN_BYTES`]. The source is empty for a reading that ingest
+    /// refused.
+    pub refused: Refused,
+    /// Bytes of the payload that came.
     pub payload_bytes: u64,
-    /// Milliseconds since the epoch.
-    pub time: i64,
-    /// When ingest committed it, the same.
+    /// When ingest committed it, milliseconds since the epoch.
     pub received: i64,
 }
 
@@ -41,21 +30,9 @@ pub struct LossRow {
     pub gateway: String,
     /// Of which epoch.
     pub epoch: u64,
-    /// First position.
-    pub start: u64,
-    /// One after the last.
-    pub end: u64,
-    /// Milliseconds since the epoch; 0 where not known.
-    pub first_time: i64,
-    /// The same.
-    pub last_time: i64,
-    /// Readings.
-    pub count: u64,
-    /// Number of the protobuf enum `LossReason`.
-    pub reason: i32,
-    /// In words.
-    pub detail: String,
-    /// When ingest committed it, milliseconds.
+    /// What was committed.
+    pub loss: Loss,
+    /// When ingest committed it, milliseconds since the epoch.
     pub received: i64,
 }
 
@@ -83,14 +60,16 @@ impl FromRow<'_, SqliteRow> for RefusedRow {
             id: row.try_get("id")?,
             gateway: row.try_get("gateway")?,
             epoch: bits(row, "epoch")?,
-            position: bits(row, "position")?,
-            reason: row.try_get("reason")?,
-            source: row.try_get("source")?,
-            topic: row.try_get("topic")?,
-            detail: row.try_get("detail")?,
-            payload: row.try_get("payload")?,
+            refused: Refused {
+                position: bits(row, "position")?,
+                reason: row.try_get("reason")?,
+                source: row.try_get("source")?,
+                topic: row.try_get("topic")?,
+                detail: row.try_get("detail")?,
+                payload: row.try_get("payload")?,
+                time: row.try_get("time")?,
+            },
             payload_bytes: bits(row, "payload_bytes")?,
-            time: row.try_get("time")?,
             received: row.try_get("received")?,
         })
     }
@@ -102,13 +81,15 @@ impl FromRow<'_, SqliteRow> for LossRow {
             id: row.try_get("id")?,
             gateway: row.try_get("gateway")?,
             epoch: bits(row, "epoch")?,
-            start: bits(row, "start")?,
-            end: bits(row, "end")?,
-            first_time: row.try_get("first_time")?,
-            last_time: row.try_get("last_time")?,
-            count: bits(row, "count")?,
-            reason: row.try_get("reason")?,
-            detail: row.try_get("detail")?,
+            loss: Loss {
+                start: bits(row, "start")?,
+                end: bits(row, "end")?,
+                first_time: row.try_get("first_time")?,
+                last_time: row.try_get("last_time")?,
+                count: bits(row, "count")?,
+                reason: row.try_get("reason")?,
+                detail: row.try_get("detail")?,
+            },
             received: row.try_get("received")?,
         })
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::{Loss, Refused};
+use pantau_proto::{Epoch, v1::LossReason};
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -56,11 +57,11 @@ fn commit(positions: std::ops::Range<u64>) -> Commit {
 }
 
 async fn open(dir: &tempfile::TempDir, log: &Log) -> (Quarantine, Feed, Indexer<Log>) {
-    let (quarantine, connection) = Quarantine::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
+    let opened = super::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
     // A store that is opened does not know how far the index is.
     log.0.lock().unwrap().1 = 0;
-    let (feed, indexer) = pair(connection, log.clone());
-    (quarantine, feed, indexer)
+    let (feed, indexer) = pair(opened.writer, &opened.quarantine, log.clone());
+    (opened.quarantine, feed, indexer)
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn indexing_twice_changes_nothing_and_survives_opening_again() {
     log.take(vec![commit(0..10), commit(5..12), commit(0..1)]);
     for _ in 0..2 {
         let (quarantine, feed, mut indexer) = open(&dir, &log).await;
-        indexer.catch_up(0).await.unwrap();
+        indexer.start(0).await;
         assert_eq!(log.indexed(), log.applied());
         feed.offer(log.take(vec![commit(0..12), Commit::new("gw".parse().unwrap(), Epoch(1), 0)]));
         drop(feed);
@@ -79,7 +80,7 @@ async fn indexing_twice_changes_nothing_and_survives_opening_again() {
         let rows = quarantine.refused(&Filter { limit: 100, ..Filter::default() }).await.unwrap();
         assert_eq!(rows.len(), 12);
         assert_eq!(
-            (rows[0].position, rows[0].epoch, rows[0].payload.as_slice()),
+            (rows[0].refused.position, rows[0].epoch, rows[0].refused.payload.as_slice()),
             (11, u64::MAX, &[0xff, 0][..])
         );
         let totals = &quarantine.totals().await.unwrap()["gw"];
@@ -93,12 +94,12 @@ async fn lists_are_filtered_and_go_on_where_they_ended() {
     let log = Log::default();
     log.take(vec![commit(0..9)]);
     let (quarantine, _feed, mut indexer) = open(&dir, &log).await;
-    indexer.catch_up(0).await.unwrap();
+    indexer.start(0).await;
     let filter = Filter { reason: Some(2), limit: 2, ..Filter::default() };
     let page = quarantine.refused(&filter).await.unwrap();
-    assert_eq!(page.iter().map(|row| row.position).collect::<Vec<_>>(), [7, 4]);
+    assert_eq!(page.iter().map(|row| row.refused.position).collect::<Vec<_>>(), [7, 4]);
     let rest = quarantine.refused(&Filter { before: Some(page[1].id), ..filter }).await.unwrap();
-    assert_eq!(rest.iter().map(|row| row.position).collect::<Vec<_>>(), [1]);
+    assert_eq!(rest.iter().map(|row| row.refused.position).collect::<Vec<_>>(), [1]);
     let other = Filter { gateway: Some("other".to_owned()), limit: 9, ..Filter::default() };
     assert!(quarantine.refused(&other).await.unwrap().is_empty());
 }
@@ -112,10 +113,9 @@ async fn an_epoch_that_was_declared_over_is_known() {
     ended.losses.push(Loss { end: 9, count: 9, reason: LossReason::EpochEnded.into(), ..Loss::default() });
     ended.losses.push(Loss { end: 3, count: 3, reason: LossReason::SpoolFull.into(), ..Loss::default() });
     log.take(vec![ended]);
-    indexer.catch_up(0).await.unwrap();
-    let gateway = "gw".parse().unwrap();
-    assert!(quarantine.epoch_ended(&gateway, Epoch(u64::MAX)).await.unwrap());
-    assert!(!quarantine.epoch_ended(&gateway, Epoch(1)).await.unwrap());
+    indexer.start(0).await;
+    let again = super::open(&dir.path().join("quarantine.sqlite")).await.unwrap();
+    assert_eq!(again.over, [("gw".parse().unwrap(), Epoch(u64::MAX))]);
     assert_eq!(quarantine.totals().await.unwrap()["gw"].lost, 12);
 }
 
@@ -123,10 +123,67 @@ async fn an_epoch_that_was_declared_over_is_known() {
 async fn a_database_of_a_later_pantau_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("quarantine.sqlite");
-    let (_, mut connection) = Quarantine::open(&file).await.unwrap();
-    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
-    let error = Quarantine::open(&file).await.unwrap_err().to_string();
+    let mut opened = super::open(&file).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut opened.writer).await.unwrap();
+    let error = super::open(&file).await.err().expect("it is refused").to_string();
     assert!(error.contains("format 99") && error.contains("newer Pantau"), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_set_aside_and_made_anew_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    log.take(vec![commit(0..3)]);
+    for n in 1..=2 {
+        std::fs::write(dir.path().join("quarantine.sqlite"), format!("garbage {n}").repeat(100)).unwrap();
+        let (quarantine, feed, mut indexer) = open(&dir, &log).await;
+        indexer.start(0).await;
+        assert_eq!(quarantine.totals().await.unwrap()["gw"].quarantined, 3);
+        let aside =
+            std::fs::read_to_string(dir.path().join(format!("quarantine.sqlite.damaged-{n}"))).unwrap();
+        assert!(aside.starts_with(&format!("garbage {n}")));
+        // The writer goes last: it takes the WAL, which would be as good as the database, with it.
+        quarantine.pool.close().await;
+        drop(feed);
+        indexer.run().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_is_named_with_its_mend() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("quarantine.sqlite")).unwrap();
+    let error =
+        super::open(&dir.path().join("quarantine.sqlite")).await.err().expect("it is refused").to_string();
+    assert!(error.contains("quarantine.sqlite: ") && error.contains("\n  mend: "), "{error}");
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_written_says_why_until_it_can_and_then_lacks_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let (quarantine, feed, mut indexer) = open(&dir, &log).await;
+    let mut other = super::open(&dir.path().join("quarantine.sqlite")).await.unwrap().writer;
+    sqlx::raw_sql("ALTER TABLE refused RENAME TO hidden").execute(&mut other).await.unwrap();
+    log.take(vec![commit(0..1)]);
+    // While it starts, and while it runs.
+    indexer.start(0).await;
+    let why = quarantine.trouble().expect("it is in trouble");
+    assert!(why.contains("refused"), "{why}");
+    let watched = async {
+        feed.offer(log.take(vec![commit(1..2)]));
+        feed.offer(log.take(vec![Commit::new("gw".parse().unwrap(), Epoch(1), 0)]));
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        assert!(quarantine.trouble().is_some(), "what has nothing to be written is no news");
+        assert_eq!(log.indexed(), 0, "the journal is kept");
+        sqlx::raw_sql("ALTER TABLE hidden RENAME TO refused").execute(&mut other).await.unwrap();
+        while quarantine.trouble().is_some() || log.indexed() < 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        drop(feed);
+    };
+    tokio::join!(indexer.run(), watched);
+    assert_eq!(quarantine.totals().await.unwrap()["gw"].quarantined, 2);
 }
 
 #[tokio::test]
@@ -134,7 +191,7 @@ async fn what_did_not_fit_into_the_queue_is_read_from_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::default();
     let (quarantine, feed, mut indexer) = open(&dir, &log).await;
-    indexer.catch_up(0).await.unwrap();
+    indexer.start(0).await;
     let more = 5_000;
     for position in 0..more {
         feed.offer(log.take(vec![commit(position..position + 1)]));
@@ -162,7 +219,7 @@ async fn a_list_shows_the_beginning_of_a_large_payload_and_its_size() {
     let mut large = commit(0..1);
     large.refused[0].payload = vec![b'x'; 100_000];
     log.take(vec![large]);
-    indexer.catch_up(0).await.unwrap();
+    indexer.start(0).await;
     let rows = quarantine.refused(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
-    assert_eq!((rows[0].payload.len(), rows[0].payload_bytes), (4096, 100_000));
+    assert_eq!((rows[0].refused.payload.len(), rows[0].payload_bytes), (4096, 100_000));
 }

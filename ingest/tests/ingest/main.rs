@@ -3,6 +3,7 @@
 
 mod api;
 mod crash;
+mod degraded;
 mod harness;
 mod limits;
 mod uplink;

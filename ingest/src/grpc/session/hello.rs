@@ -61,8 +61,7 @@ impl<R: StoreReader> Session<R> {
                  another id"
             )));
         }
-        let ended = shared.quarantine.epoch_ended(&gateway, epoch).await;
-        let ended = ended.map_err(|error| Status::unavailable(format!("the quarantine index: {error}")))?;
+        let over = shared.gateways.is_over(&gateway, epoch);
         let (generation, fence, before) = shared.gateways.enter(&gateway, hello, shared.clock.now().0);
         self.fence = fence;
         let source = Source { gateway, epoch, generation };
@@ -70,8 +69,8 @@ impl<R: StoreReader> Session<R> {
         let known = shared.reader.ranges(&source.gateway, epoch);
         let mut reply =
             HelloReply { generation, committed: Vec::new(), new_epoch: true, window: shared.window };
-        if ended || known.end() > hello.next {
-            tracing::warn!(gateway = %source.gateway, %epoch, next = hello.next, known = known.end(), ended,
+        if over || known.end() > hello.next {
+            tracing::warn!(gateway = %source.gateway, %epoch, next = hello.next, known = known.end(), over,
                 "an old copy of a spool: a new epoch is asked for");
             self.stage = Stage::Draining(None);
             return Ok(reply);
@@ -109,10 +108,14 @@ impl<R: StoreReader> Session<R> {
         news.push((Some(hello.next), None));
         for (reported_next, ended) in news {
             let (ack, answer) = Ack::new();
+            let over = ended.as_ref().map(|(epoch, _)| *epoch);
             let submission = Submission { reported_next, ended, ..Submission::empty(source.clone(), ack) };
             self.shared.intake.submit(submission).await;
             if !matches!(answer.await, Outcome::Committed { .. }) {
                 return Err(Status::unavailable("nothing can be stored now; come back soon"));
+            }
+            if let Some(epoch) = over {
+                self.shared.gateways.declare_over(&source.gateway, epoch);
             }
         }
         Ok(())

@@ -210,6 +210,12 @@ impl<F: FileLayer> EmbeddedReader<F> {
         self.shared.lock().indexed
     }
 
+    /// Why the last flush failed, until one succeeds.
+    #[must_use]
+    pub fn flush_error(&self) -> Option<String> {
+        self.shared.lock().flush_error.clone()
+    }
+
     /// The journal, for its statistics.
     #[must_use]
     pub fn journal(&self) -> &Journal<F> {

@@ -1,0 +1,85 @@
+//! What is broken beside the way of a reading is shown, and does not stand in it.
+
+use crate::harness::{Body, Ingest, config, now};
+use pantau_proto::v1::Refused;
+use serde_json::json;
+use sqlx::{Connection, SqliteConnection};
+use std::path::Path;
+use std::time::Duration;
+
+async fn sql(dir: &Path, statement: &'static str) {
+    let file = format!("sqlite://{}", dir.join("quarantine.sqlite").display());
+    let mut connection = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn wait_for(ingest: &Ingest, state: &str) -> String {
+    let reached = async {
+        loop {
+            let answer = ingest.json("/readyz").await;
+            if answer["state"] == state {
+                return answer["problems"].to_string();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::harness::LIMIT, reached).await.expect(state)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_index_that_cannot_be_written_degrades_ingest_and_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let batch = |at| {
+        let body = Body::default().series("dev/pm2_5", "").reading(0, now(), 1.0);
+        body.refused(Refused { position: at + 1, topic: "t".to_owned(), ..Refused::default() }).at(at)
+    };
+    let ingest = Ingest::start(config(dir.path())).await;
+    assert_eq!(ingest.json("/readyz").await, json!({"state": "ready", "problems": []}));
+    sql(dir.path(), "ALTER TABLE refused RENAME TO hidden").await;
+    let (mut uplink, _) = ingest.hello("gw", 1, 100).await;
+    uplink.batch(batch(0)).await;
+    uplink.ack().await;
+    let problems = wait_for(&ingest, "degraded").await;
+    for word in ["refused", "commits wait", "2147483648 bytes", "move quarantine.sqlite away"] {
+        assert!(problems.contains(word), "{word}: {problems}");
+    }
+    assert!(ingest.problem("/api/v1/quarantine", 503).await.contains("/readyz"));
+    uplink.batch(batch(2)).await;
+    uplink.ack().await;
+    ingest.stop().await;
+
+    // It starts so, too, and takes readings; what it lacks comes as soon as it can be written.
+    let ingest = Ingest::start(config(dir.path())).await;
+    wait_for(&ingest, "degraded").await;
+    assert!(ingest.get("/metrics").await.1.contains("pantau_ingest_quarantine_index_failing 1\n"));
+    let (mut uplink, reply) = ingest.hello("gw", 1, 100).await;
+    assert_eq!((reply.committed[0].start, reply.committed[0].end), (0, 4));
+    uplink.batch(batch(4)).await;
+    uplink.ack().await;
+    sql(dir.path(), "ALTER TABLE hidden RENAME TO refused").await;
+    assert_eq!(wait_for(&ingest, "ready").await, "[]");
+    let items = ingest.json("/api/v1/quarantine").await["items"].as_array().unwrap().len();
+    assert_eq!(items, 3);
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_database_of_garbage_is_made_anew_and_a_gateway_that_began_anew_stays_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingest = Ingest::start(config(dir.path())).await;
+    let (mut uplink, _) = ingest.hello("gw", 1, 10).await;
+    uplink.batch(Body::default().series("dev/pm2_5", "").reading(0, now(), 1.0).at(0)).await;
+    uplink.ack().await;
+    let (_, reply) = ingest.hello("gw", 2, 0).await;
+    assert!(!reply.new_epoch);
+    ingest.stop().await;
+    std::fs::write(dir.path().join("quarantine.sqlite"), "no database at all").unwrap();
+    let ingest = Ingest::start(config(dir.path())).await;
+    assert!(dir.path().join("quarantine.sqlite.damaged-1").exists());
+    assert_eq!(ingest.json("/readyz").await["state"], "ready");
+    assert_eq!(ingest.json("/api/v1/losses").await["items"][0]["count"], 9);
+    let (_, reply) = ingest.hello("gw", 1, 10).await;
+    assert!(reply.new_epoch, "the first epoch is over");
+    ingest.stop().await;
+}
