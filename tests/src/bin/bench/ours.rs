@@ -32,12 +32,6 @@ impl Pantau {
         self.gateway.start();
     }
 
-    /// SIGKILL to both.
-    pub(crate) fn kill(&mut self) {
-        self.gateway.part.kill();
-        self.ingest.part.kill();
-    }
-
     /// In order, the gateway first.
     pub(crate) fn stop(&mut self) {
         self.gateway.part.stop();

@@ -31,7 +31,7 @@ pub(crate) fn grpc(runs: usize) -> Vec<Row> {
     let all = whole(READINGS as u64);
     vec![Row {
         figure: "gRPC → committed, readings per second: 5,000 series, batches of 10,000; acked and lost at kill -9",
-        pantau: format!("{}; {our_loss} of {all} lost", short(our_rate)),
+        pantau: format!("{}; {} of {all} lost", short(our_rate), whole(our_loss)),
         peer: format!(
             "victoria-metrics, line protocol from {SENDERS} senders: {}; {} of {all} lost",
             short(their_rate),
