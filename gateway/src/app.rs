@@ -268,6 +268,7 @@ async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks)
     if timeout(STOP[0], until_mqtt_ended).await.is_err() {
         tracing::warn!("the MQTT listener did not end in time");
     }
+    spool.save_rest(clock::now());
     spool.journal().sync_soon();
     let next = spool.journal().stats().next;
     let synced = async {

@@ -10,7 +10,8 @@ use crate::spool::Spool;
 /// Counters that several tasks add to.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Positions that the journal has taken: readings and refused payloads.
+    /// Readings and refused payloads that the journal has taken, and messages that it could not take and that count
+    /// as lost.
     pub(crate) accepted: AtomicU64,
     /// Payloads that could not be read.
     pub(crate) quarantined: AtomicU64,
@@ -18,8 +19,10 @@ pub(crate) struct Counters {
     pub(crate) acked: AtomicU64,
     /// Readings that ingest put into quarantine.
     pub(crate) rejected: AtomicU64,
-    /// Readings given up, by damage to the disk.
+    /// Readings given up: the disk was damaged, or they are `shed`.
     pub(crate) lost: AtomicU64,
+    /// Messages at QoS 0 that waited for a full spool when their connection ended.
+    pub(crate) shed: AtomicU64,
     /// 1 while a stream to ingest is open.
     pub(crate) connected: AtomicU64,
 }
@@ -51,6 +54,7 @@ pub(crate) struct Figures {
     pub(crate) quarantined: u64,
     pub(crate) rejected: u64,
     pub(crate) lost: u64,
+    pub(crate) shed: u64,
     pub(crate) withheld: u64,
     pub(crate) redelivered: u64,
     pub(crate) spool_bytes: u64,
@@ -79,6 +83,7 @@ impl Figures {
             quarantined: value(&counters.quarantined),
             rejected: value(&counters.rejected),
             lost: value(&counters.lost),
+            shed: value(&counters.shed),
             spool_bytes: stats.bytes,
             spool_max_bytes: spool.max_bytes(),
             free_bytes: stats.free_bytes,

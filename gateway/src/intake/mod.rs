@@ -134,6 +134,16 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
         self.spool.remember(&Record { session, ..Record::default() }).map(SpoolTicket)
     }
 
+    fn shed(&self, messages: u64, at: TimeMs) {
+        if messages > 0 {
+            let counters = self.counters();
+            for counter in [&counters.accepted, &counters.lost, &counters.shed] {
+                count(counter, messages);
+            }
+            self.spool.shed(messages, at);
+        }
+    }
+
     async fn room(&self) {
         self.spool.room().await;
     }

@@ -103,6 +103,9 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// Nothing is journaled when an error is returned.
     fn session(&self, event: SessionEvent<'_>) -> Result<Self::Ticket, SubmitError>;
 
+    /// A connection has ended at `at`, and so many of its messages at QoS 0, which nobody sends again, found no room.
+    fn shed(&self, messages: u64, at: TimeMs);
+
     /// Resolves when it is worth trying again after [`SubmitError::Full`]. May resolve too early.
     fn room(&self) -> impl Future<Output = ()> + Send;
 }

@@ -1,7 +1,8 @@
 //! One connection from its first byte to its last: handshake, `live` loop, goodbye.
 //!
 //! Always holds: the session is given back only after every ticket has resolved, so that a client that comes
-//! back finds what was stored. A connection that lost a ticket gives nothing back: the journal knows the truth.
+//! back finds what was stored. A connection that lost a ticket gives nothing back: the journal knows the truth. What
+//! nobody will send again and found no room is counted before the session is gone.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -83,6 +84,7 @@ pub(crate) async fn run<I: Intake>(
     let goodbye = live.serve(&mut io, &mut ends).await;
     tracing::debug!(%peer, client = live.session.client(), ?goodbye, "disconnected");
     let failed = goodbye == Goodbye::Failed || live.drain().await == Err(Goodbye::Failed);
+    context.intake.shed(live.shed(), (context.clock.wall)());
     let mut session = live.session;
     let stats = &context.stats;
     stats.violations.add(u64::from(matches!(goodbye, Goodbye::Violation(_))));

@@ -91,6 +91,11 @@ impl<'a, I: Intake> Live<'a, I> {
         }
     }
 
+    /// Messages that nobody sends again and that would be given up now.
+    pub(crate) fn shed(&self) -> u64 {
+        if self.withheld { self.session.unconfirmed() } else { 0 }
+    }
+
     /// Waits for every outstanding ticket.
     pub(crate) async fn drain(&mut self) -> Result<(), Goodbye> {
         while !self.tickets.is_empty() {

@@ -123,6 +123,12 @@ impl Session {
         self.kept
     }
 
+    /// Messages at QoS 0 that are not in the journal.
+    pub(crate) fn unconfirmed(&self) -> u64 {
+        let pending = self.pipeline.pending().iter();
+        pending.filter(|item| matches!(item, Item::Store { ack: None, .. })).count() as u64
+    }
+
     pub(crate) fn client(&self) -> &str {
         &self.kept.client
     }

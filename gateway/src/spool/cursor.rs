@@ -28,8 +28,10 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// Of a record of shed messages there is nothing to read: the cursor stands at its end.
     pub(crate) fn new(first: u64, record: Record) -> Self {
-        Self { record, first, taken: 0, name_at: 0, unit_at: 0, reading: 0, refused: 0, time: 0 }
+        let taken = u32::from(record.shed.is_some());
+        Self { record, first, taken, name_at: 0, unit_at: 0, reading: 0, refused: 0, time: 0 }
     }
 
     /// The position that [`Cursor::next`] gives.

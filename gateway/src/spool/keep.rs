@@ -1,5 +1,5 @@
-//! Keeps the spool small: journals acked ranges now and then and frees segments that are acked, when their time is
-//! over or their room is needed.
+//! Keeps the spool small: journals acked ranges and what was given up now and then, and frees segments that are acked,
+//! when their time is over or their room is needed.
 //!
 //! Always: before a segment is freed, a snapshot of everything that its records may have said is synced in a later
 //! one; only segments are freed that lie wholly below the first position that ingest does not have. Snapshots take at
@@ -11,6 +11,7 @@ use pantau_journal::{FileLayer, Position, ReleaseError, SegmentInfo, Stats, Tick
 use pantau_proto::{RangeSet, TimeMs};
 use prost::Message as _;
 
+use super::record::{Record, Shed};
 use super::state::acked_record;
 use super::{Bounds, Ordered, Spool, SpoolError, locked};
 use crate::intake::types::SubmitError;
@@ -35,6 +36,7 @@ impl<F: FileLayer> Spool<F> {
     /// Journals what a release needs; the segments below the position may be freed once the snapshot is synced.
     pub(super) fn prepare_release(&self, now: TimeMs) -> Option<Position> {
         self.save_acks();
+        self.save_shed(now);
         let segments = self.shared.journal.segments();
         let (active, stats) = (segments.last()?, self.shared.journal.stats());
         let acked = locked(&self.shared.ordered).state.acked.first_gap(0);
@@ -77,6 +79,30 @@ impl<F: FileLayer> Spool<F> {
             ordered.unsaved = RangeSet::new();
         }
         Ok(())
+    }
+
+    /// Journals what was given up, when that is due.
+    fn save_shed(&self, now: TimeMs) {
+        let mut ordered = locked(&self.shared.ordered);
+        let due = ordered.shedding.due(now);
+        self.save_shed_locked(&mut ordered, due, now);
+    }
+
+    /// Journals what was given up, due or not: no connection is left that could add to it.
+    pub(crate) fn save_rest(&self, now: TimeMs) {
+        let mut ordered = locked(&self.shared.ordered);
+        let rest = ordered.shedding.rest();
+        self.save_shed_locked(&mut ordered, rest, now);
+    }
+
+    fn save_shed_locked(&self, ordered: &mut Ordered, shed: Option<Shed>, now: TimeMs) {
+        let Some(shed) = shed else { return };
+        let record = Record { arrival: now.0, shed: Some(shed), ..Record::default() };
+        // Without room now it stays pending.
+        if let Ok(ticket) = self.shared.journal.append_reserved(record.positions(), &record.encode_to_vec()) {
+            ordered.marks.add(ticket.first.0, now);
+            ordered.shedding.journaled(now);
+        }
     }
 
     /// Appends a snapshot; `None` when there is no room for it now.

@@ -15,6 +15,7 @@ mod marks;
 mod open;
 mod record;
 mod sessions;
+mod shed;
 mod stamps;
 mod state;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub(crate) use uplink::Offer;
 
 use self::keep::Taken;
 use self::marks::Marks;
+use self::shed::Shedding;
 use self::stamps::Stamps;
 use self::state::State;
 use crate::decode::{Columns, UNTIMED};
@@ -79,6 +81,7 @@ struct Ordered {
     marks: Marks,
     /// Acked, not yet journaled as acked.
     unsaved: RangeSet,
+    shedding: Shedding,
     snapshot: Taken,
 }
 
@@ -163,6 +166,11 @@ impl<F: FileLayer> Spool<F> {
         }
         drop(ordered);
         appended.map_err(|error| self.refused(error))
+    }
+
+    /// So many messages were given up because the spool was full. The keeper journals it.
+    pub(crate) fn shed(&self, messages: u64, at: TimeMs) {
+        locked(&self.shared.ordered).shedding.add(messages, at);
     }
 
     /// Journals a record of the spool's own that takes no position; it may use the reserve.

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::keep::Taken;
 use super::marks::Marks;
 use super::record::Record;
+use super::shed::Shedding;
 use super::stamps::Stamps;
 use super::state::State;
 use super::uplink::damage;
@@ -130,8 +131,8 @@ pub(crate) fn open<F: FileLayer>(
     let sessions = found.state.sessions.recovered();
     let stamps = Mutex::new(Stamps::new(found.state.stamp_floor));
     let began = journal.synced();
-    let unsaved = RangeSet::new();
-    let ordered = Mutex::new(Ordered { state: found.state, marks: found.marks, unsaved, snapshot });
+    let (unsaved, shedding) = (RangeSet::new(), Shedding::default());
+    let ordered = Mutex::new(Ordered { state: found.state, marks: found.marks, unsaved, shedding, snapshot });
     let shared = Shared {
         journal,
         bounds,

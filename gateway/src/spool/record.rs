@@ -5,10 +5,12 @@
 //! refused    payloads that could not be read; `offset` is their place among the record's positions
 //! sessions   source + ids/hashes (QoS 1), held (QoS 2); session: started, resumed, ended, released
 //! uplink     acked ranges, a new epoch, losses
+//! shed       how many messages at QoS 0 were given up
 //! snapshot   everything that must outlive the segments before it, in parts
 //! ```
-//! Readings take the record's positions in order, skipping the offsets of `refused`. A record without readings and
-//! refused payloads takes no position. Tags are never used again; unknown ones are skipped.
+//! Readings take the record's positions in order, skipping the offsets of `refused`. A record of shed messages takes
+//! one position and holds nothing else; any other without readings and refused payloads takes none. Tags are never
+//! used again; unknown ones are skipped.
 
 use pantau_proto::v1::{Loss, Range};
 
@@ -57,6 +59,8 @@ pub(crate) struct Record {
     pub(crate) losses: Vec<Loss>,
     #[prost(message, optional, tag = "17")]
     pub(crate) snapshot: Option<Snapshot>,
+    #[prost(message, optional, tag = "18")]
+    pub(crate) shed: Option<Shed>,
 }
 
 /// A payload that could not be read.
@@ -72,6 +76,19 @@ pub(crate) struct RefusedPayload {
     pub(crate) reason: i32,
     #[prost(string, tag = "5")]
     pub(crate) detail: String,
+}
+
+/// Messages at QoS 0 that were given up because the spool was full.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct Shed {
+    #[prost(uint64, tag = "1")]
+    pub(crate) messages: u64,
+    /// When the first of their connections ended, ms since the epoch.
+    #[prost(sint64, tag = "2")]
+    pub(crate) first_time: i64,
+    /// When the last one did.
+    #[prost(sint64, tag = "3")]
+    pub(crate) last_time: i64,
 }
 
 /// What happened to a persistent session.
@@ -149,6 +166,9 @@ pub(crate) struct SavedSession {
 impl Record {
     /// How many positions it takes.
     pub(crate) fn positions(&self) -> u32 {
+        if self.shed.is_some() {
+            return 1;
+        }
         u32::try_from(self.values.len() + self.refused.len()).unwrap_or(u32::MAX)
     }
 }

@@ -44,14 +44,15 @@ fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result 
 }
 
 /// Name without `_total`, help, value.
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 8] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 9] {
     [
-        ("accepted", "Readings and refused payloads taken since the start", figures.accepted),
-        ("spooled", "Of these, synced to the disk", figures.spooled),
+        ("accepted", "Readings, refused payloads and shed messages taken since the start", figures.accepted),
+        ("spooled", "Positions synced to the disk since the start", figures.spooled),
         ("acked", "Positions that ingest acknowledged since the start", figures.acked),
         ("quarantined", "Payloads that could not be read", figures.quarantined),
         ("rejected", "Readings that ingest put into quarantine", figures.rejected),
-        ("lost", "Readings given up because the disk was damaged", figures.lost),
+        ("lost", "Readings given up: the disk was damaged, or they were shed", figures.lost),
+        ("shed", "Messages at QoS 0 that waited for a full spool when their connection ended", figures.shed),
         (
             "withheld",
             "Messages whose acknowledgement was withheld because the spool was full",

@@ -121,6 +121,10 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
         (say("Tidak terbaca (karantina)", "Unreadable (quarantine)"), number(figures.quarantined)),
         (say("Ditolak ingest (karantina)", "Refused by ingest (quarantine)"), number(figures.rejected)),
         (say("Hilang", "Lost"), number(figures.lost)),
+        (
+            say("Di antaranya QoS 0 saat spool penuh", "Of these, QoS 0 while the spool was full"),
+            number(figures.shed),
+        ),
         (say("Konfirmasi ditahan", "Acknowledgements withheld"), number(figures.withheld)),
         (say("Kiriman ulang dikenali", "Repeats recognised"), number(figures.redelivered)),
         (say("Rata-rata fsync", "Mean fsync"), mean_fsync),

@@ -87,6 +87,7 @@ fn the_metrics_name_every_figure() {
         "pantau_gateway_backlog_seconds 3.5",
         "pantau_gateway_quarantined_total 0",
         "pantau_gateway_lost_total 0",
+        "pantau_gateway_shed_total 0",
         "pantau_gateway_withheld_total 0",
         "pantau_gateway_redelivered_total 0",
         "pantau_gateway_connections 0",

@@ -1,7 +1,8 @@
 //! Reads records from the spool and packs them into batches. Blocks on the disk: runs on a blocking thread.
 //!
 //! Always: a batch is contiguous in positions, at most [`MAX_POSITIONS`] and about [`MAX_BODY_BYTES`]; the
-//! dictionary grows with the stream and dies with it; what cannot be read is reported, never skipped in silence.
+//! dictionary grows with the stream and dies with it; what cannot be read, or was given up before it could be, is
+//! reported, never skipped in silence.
 
 use hashbrown::HashMap;
 use pantau_journal::{FileLayer, Position, ReadError, Reader};
@@ -24,7 +25,7 @@ const ZSTD_LEVEL: i32 = 1;
 pub(crate) enum Packed {
     /// To be sent.
     Batch(Batch),
-    /// Nothing from here to there can be read: released, or lost and reported in `losses`.
+    /// There is nothing to read from here to there: released, or lost and reported in `losses`.
     Gap { end: u64, losses: Vec<Loss> },
     /// Nothing to read there yet.
     Nothing,
@@ -53,15 +54,15 @@ pub(crate) struct Feed<F: FileLayer> {
     dictionary: HashMap<Box<str>, u32>,
     encoder: Encoder,
     key: String,
-    /// Losses that were found while a batch was begun: they go with the gap that follows it.
-    pending: Vec<Loss>,
+    /// The gap that ended a batch: its end and its losses, to be told next.
+    gap: Option<(u64, Vec<Loss>)>,
 }
 
 impl<F: FileLayer> Feed<F> {
     pub(crate) fn new(spool: Spool<F>) -> Result<Self, FeedError> {
         let encoder = Encoder::new(ZSTD_LEVEL)?;
-        let (dictionary, key, pending) = (HashMap::new(), String::new(), Vec::new());
-        Ok(Self { spool, reader: None, cursor: None, dictionary, encoder, key, pending })
+        let (dictionary, key) = (HashMap::new(), String::new());
+        Ok(Self { spool, reader: None, cursor: None, dictionary, encoder, key, gap: None })
     }
 
     /// A batch that carries only losses.
@@ -72,6 +73,9 @@ impl<F: FileLayer> Feed<F> {
 
     /// Packs a batch from the beginning of [start, end).
     pub(crate) fn pack(&mut self, start: u64, end: u64) -> Result<Packed, FeedError> {
+        if let Some((gap_end, losses)) = self.gap.take() {
+            return Ok(Packed::Gap { end: gap_end.min(end), losses });
+        }
         self.seek(start);
         let mut body = Body::default();
         let mut at = start;
@@ -79,15 +83,12 @@ impl<F: FileLayer> Feed<F> {
             match self.record(at)? {
                 Found::Here => {}
                 Found::Nothing => break,
+                Found::Gap { end: gap_end, losses } if at > start => {
+                    self.gap = Some((gap_end, losses));
+                    break;
+                }
                 Found::Gap { end: gap_end, losses } => {
-                    self.pending.extend(losses);
-                    if at > start {
-                        break;
-                    }
-                    return Ok(Packed::Gap {
-                        end: gap_end.min(end),
-                        losses: std::mem::take(&mut self.pending),
-                    });
+                    return Ok(Packed::Gap { end: gap_end.min(end), losses });
                 }
             }
             at = self.take(at, end, &mut body)?;
@@ -127,7 +128,12 @@ impl<F: FileLayer> Feed<F> {
                 Ok(Some(raw)) if raw.count == 0 || raw.end().0 <= at => {}
                 Ok(Some(raw)) => match Record::decode(raw.bytes.as_slice()) {
                     Ok(record) if record.positions() == raw.count => {
+                        let shed = record.shed;
                         self.cursor = Some(Cursor::new(raw.first.0, record));
+                        if let Some(shed) = shed {
+                            let losses = vec![shed.loss(raw.first.0)];
+                            return Ok(Found::Gap { end: raw.end().0, losses });
+                        }
                     }
                     _ => {
                         let losses =

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pantau_journal::StdFiles;
 use pantau_proto::TimeMs;
+use pantau_proto::v1::LossReason;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -156,6 +157,31 @@ async fn an_ingest_that_knows_positions_which_are_not_given_yet_gets_them_under_
     until("all positions", || fake.stored() == 50).await;
     until("all acks", || spool.backlog(TimeMs(0)).0 == 0).await;
     assert!(fake.city.lock().unwrap().entries.keys().all(|(epoch, _)| *epoch != 7));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_spool_shed_is_sent_once_as_a_loss_in_its_place() {
+    let Setup { fake, spool, intake, stop, .. } = &setup(FakeIngest::default()).await;
+    publish(intake, 0, 1).await;
+    until("the stream", || fake.stored() == 1).await;
+    fake.cut_after.store(1, Ordering::Relaxed);
+    publish(intake, 1, 3).await;
+    intake.shed(40, TimeMs(1_000));
+    spool.save_rest(TimeMs(1_001));
+    publish(intake, 3, 5).await;
+    fake.cut_after.store(0, Ordering::Relaxed);
+    until("the acks", || spool.backlog(TimeMs(0)).0 == 0).await;
+    // Nothing behind it: it does not wait for the next reading.
+    publish(intake, 5, 6).await;
+    intake.shed(2, TimeMs(2_000));
+    spool.save_rest(TimeMs(2_001));
+    until("the last acks", || spool.backlog(TimeMs(0)).0 == 0).await;
+    let city = fake.city.lock().unwrap();
+    let losses: Vec<_> = city.losses.iter().map(|loss| (loss.start, loss.end, loss.count)).collect();
+    assert_eq!(losses, [(3, 4, 40), (7, 8, 2)]);
+    assert_eq!(city.losses[0].reason(), LossReason::Qos0Shed);
+    assert_eq!((city.losses[0].first_time, city.entries.len(), city.repeats), (1_000, 6, 0));
     stop.cancel();
 }
 

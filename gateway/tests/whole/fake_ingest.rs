@@ -11,7 +11,7 @@ use futures_util::stream::poll_fn;
 use pantau_proto::RangeSet;
 use pantau_proto::v1::ingest_server::{Ingest, IngestServer};
 use pantau_proto::v1::{
-    Ack, FromGateway, HelloReply, Range, Reason, Rejected, ToGateway, from_gateway, to_gateway,
+    Ack, FromGateway, HelloReply, Loss, Range, Reason, Rejected, ToGateway, from_gateway, to_gateway,
 };
 use pantau_proto::wire::{Limits, decode_batch, times};
 use tokio::net::TcpListener;
@@ -28,6 +28,8 @@ pub(crate) enum Entry {
 #[derive(Default)]
 pub(crate) struct City {
     pub(crate) entries: BTreeMap<(u64, u64), Entry>,
+    /// All losses that came, whether they came before or not.
+    pub(crate) losses: Vec<Loss>,
     pub(crate) committed: BTreeMap<u64, RangeSet>,
     pub(crate) authorization: Option<String>,
     pub(crate) epochs: Vec<u64>,
@@ -124,7 +126,10 @@ impl FakeIngest {
                         ..Rejected::default()
                     };
                     let beyond = std::mem::take(&mut city.ack_beyond_once);
-                    let committed = vec![Range { start: batch.first, end: end + beyond }];
+                    let mut committed = vec![Range { start: batch.first, end: end + beyond }];
+                    committed
+                        .extend(body.losses.iter().map(|loss| Range { start: loss.start, end: loss.end }));
+                    city.losses.extend(body.losses);
                     to_gateway::Message::Ack(Ack { committed, rejected: vec![rejected] })
                 }
                 from_gateway::Message::Status(_) => continue,

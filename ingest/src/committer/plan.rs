@@ -89,7 +89,6 @@ impl Planner {
         }
         let mut commit = Commit::new(gateway, epoch, now);
         commit.reported_next = submission.reported_next;
-        let known_whole = committed.contains_range(first, end);
         if let Some(stream) = self.streams.get_mut(&submission.source.gateway) {
             let known = overlaps(&committed, first, end).then_some(&committed);
             readings::take(submission, stream, &mut self.registry, known, &mut commit);
@@ -103,20 +102,13 @@ impl Planner {
             committed.insert(first, end);
             commit.ranges.push(first..end);
         }
-        // A loss without positions of its own belongs to its batch; what came with a batch that is known came before.
-        let fresh_batch = commit.ranges.is_empty() || !known_whole;
         for mut loss in std::mem::take(&mut submission.losses) {
-            let positions = loss.end.saturating_sub(loss.start);
             let fresh = committed.insert(loss.start, loss.end);
-            if positions > 0 {
-                plan.ranges.push(loss.start..loss.end);
-            }
+            plan.ranges.push(loss.start..loss.end);
             if fresh > 0 {
                 commit.ranges.push(loss.start..loss.end);
-            }
-            if if positions == 0 { fresh_batch } else { fresh > 0 } {
-                // A position is one reading at most, and one that came after all is not lost.
-                loss.count = if positions == 0 { loss.count } else { loss.count.min(fresh) };
+                // What came after all is not lost. A position can speak of more than one reading; only one that is fresh.
+                loss.count = loss.count.saturating_sub((loss.end - loss.start) - fresh);
                 commit.losses.push(loss);
             }
         }

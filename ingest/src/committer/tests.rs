@@ -273,6 +273,23 @@ fn a_loss_commits_its_positions_and_is_recorded_once() {
 }
 
 #[test]
+fn a_loss_counts_what_it_says_without_what_came_after_all() {
+    let store = ModelStore::default();
+    let mut committer = committer(store.clone());
+    let (came, _answer) = batch(source("gw", 1), 8, 5, true);
+    commit(&mut committer, vec![came]).unwrap();
+    // Positions, readings given up: one position of many messages, one for each reading, and one that came as a whole.
+    for (start, end, count) in [(5, 6, 40), (10, 20, 10), (8, 12, 4)] {
+        let (mut submission, _answer) = batch(source("gw", 1), 0, 0, false);
+        submission.losses = vec![Loss { start, end, count, ..Loss::default() }];
+        commit(&mut committer, vec![submission]).unwrap();
+    }
+    let commits = store.0.lock().unwrap().commits.clone();
+    let counts: Vec<u64> = commits.iter().flat_map(|commit| &commit.losses).map(|loss| loss.count).collect();
+    assert_eq!(counts, [40, 7]);
+}
+
+#[test]
 fn an_epoch_that_ends_short_leaves_one_loss_record_of_what_never_came() {
     let store = ModelStore::default();
     let mut committer = committer(store.clone());

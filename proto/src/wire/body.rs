@@ -102,7 +102,7 @@ pub(super) fn check(body: &BatchBody, first: u64, count: u32) -> Result<(), Wire
         }
         lowest = position + 1;
     }
-    if let Some(&Loss { start, end, .. }) = body.losses.iter().find(|loss| loss.start > loss.end) {
+    if let Some(&Loss { start, end, .. }) = body.losses.iter().find(|loss| loss.start >= loss.end) {
         return Err(WireError::LossRange { start, end });
     }
     let sum = body.time_deltas.iter().try_fold(0_i64, |time, delta| time.checked_add(*delta));

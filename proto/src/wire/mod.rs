@@ -110,8 +110,8 @@ pub enum WireError {
     /// A refused payload's position is outside of the batch or does not rise.
     #[error("refused position {0} is outside of its batch or out of order")]
     RefusedPosition(u64),
-    /// A loss ends before it begins.
-    #[error("the loss [{start}, {end}) ends before it begins")]
+    /// A loss has no positions.
+    #[error("the loss [{start}, {end}) has no positions")]
     LossRange {
         /// Its start.
         start: u64,

@@ -3,10 +3,11 @@
 use crate::kills::devices;
 use pantau_e2e::clock::wait_until;
 use pantau_e2e::device::Fleet;
-use pantau_e2e::http::get;
+use pantau_e2e::http::{get, get_items};
+use pantau_e2e::mqtt::{Client, Hello, disconnect};
 use pantau_e2e::parts::LIMIT;
 use pantau_e2e::proxy::Fault;
-use pantau_e2e::system::{Options, System};
+use pantau_e2e::system::{Counters, Options, System, quarantined_payloads, stored};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs::File;
 use std::io::Write;
@@ -80,6 +81,57 @@ fn a_gateway_that_fills_its_disk_withholds_acks_and_loses_nothing() {
     system.network.set(Fault::Pass);
     acked_more(&fleet, 1_000, "devices to be served again once there is space");
     system.assert_kept(&fleet.stop());
+}
+
+#[test]
+fn what_a_full_spool_sheds_at_qos_0_reaches_the_city_as_a_loss() {
+    let extra = "[spool]\nsegment_bytes = 1048576\nmax_bytes = 8388608\nfree_floor_bytes = 0\n".to_owned();
+    let mut system = System::start(&Options { gateway_extra: extra, ..Options::default() });
+    system.network.cut();
+    let manner = |mut manner: pantau_e2e::device::Manner| {
+        manner.rate = 20_000;
+        manner.window = 400;
+        manner
+    };
+    let fleet = Fleet::start(system.gateway.mqtt, devices().into_iter().map(manner).collect());
+    let metric = |system: &System, name: &str| system.gateway.metrics().get(name);
+    wait_until("the spool to be full", 4 * LIMIT, || {
+        let before = fleet.acked();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        metric(&system, "pantau_gateway_withheld_total") > 0.0 && fleet.acked() == before
+    });
+    let (mut hasty, _) = Client::connect(system.gateway.mqtt, &Hello::clean("hasty")).unwrap();
+    for n in 0..50 {
+        hasty.deliver("pantau/hasty/pulses", format!("{n}").as_bytes(), 0, 0);
+    }
+    hasty.send(&disconnect()).unwrap();
+    wait_until("the messages to be given up", LIMIT, || metric(&system, "pantau_gateway_shed_total") > 0.0);
+    let shed = system.gateway.metrics().count("pantau_gateway_shed_total");
+    assert_eq!(system.gateway.metrics().count("pantau_gateway_lost_total"), shed);
+    // What was journaled of it survives, too.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    system.gateway.part.kill();
+    system.gateway.start();
+    system.network.set(Fault::Pass);
+    acked_more(&fleet, 1_000, "devices to be served again once there is space");
+    let ledger = fleet.stop();
+    system.gateway.wait_drained(4 * LIMIT);
+    system.stop();
+    system.restart();
+    let taken = stored(system.ingest.http);
+    let hasty = taken.get("hasty/pulses").map_or(0, |points| points.len() as u64);
+    assert_eq!(hasty + shed, 50, "each of them is stored or given up");
+    let counted = Counters::read(system.ingest.http);
+    counted.assert_balanced(shed);
+    let losses = get_items(system.ingest.http, "/api/v1/losses");
+    assert_eq!(
+        (&losses[0]["count"], &losses[0]["reason"]),
+        (&shed.into(), &"qos0_shed".into()),
+        "{losses:?}"
+    );
+    assert_eq!(get_items(system.ingest.http, "/api/v1/gateways")[0]["lost"], shed);
+    let others = taken.into_iter().filter(|(series, _)| !series.starts_with("hasty")).collect();
+    ledger.assert_kept(&others, &quarantined_payloads(system.ingest.http));
 }
 
 #[test]

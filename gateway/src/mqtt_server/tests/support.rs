@@ -37,6 +37,7 @@ pub(crate) enum Entry {
 struct State {
     journal: Vec<Entry>,
     submits: usize,
+    shed: u64,
     waiting: VecDeque<oneshot::Sender<Result<(), Failed>>>,
     manual: bool,
     full: bool,
@@ -122,6 +123,11 @@ impl TestIntake {
         self.state.lock().unwrap().submits
     }
 
+    /// Messages that were given up.
+    pub(crate) fn shed(&self) -> u64 {
+        self.state.lock().unwrap().shed
+    }
+
     /// Payloads stored, in order.
     pub(crate) fn stored(&self) -> Vec<String> {
         let payload = |entry: Entry| match entry {
@@ -186,6 +192,10 @@ impl Intake for TestIntake {
             }
         });
         Ok(Ticket::Now)
+    }
+
+    fn shed(&self, messages: u64, _: TimeMs) {
+        self.state.lock().unwrap().shed += messages;
     }
 
     async fn room(&self) {

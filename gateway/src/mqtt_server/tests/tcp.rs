@@ -102,6 +102,35 @@ async fn a_full_spool_withholds_the_puback_until_there_is_room() {
 }
 
 #[tokio::test]
+async fn messages_at_qos_0_that_wait_for_room_are_counted_when_their_connection_ends() {
+    let intake = TestIntake::default();
+    let server = start(open_config(), &intake).await;
+    let (mut device, _) = Client::v3(server.address, "a", true).await;
+    intake.set_full(true);
+    device.publish(0, 0, false, "waits, and is taken").await;
+    wait_for(|| server.stats.withheld.get() == 1).await;
+    intake.set_full(false);
+    intake.holds(1).await;
+    intake.set_full(true);
+    for (qos, id) in [(0, 0), (1, 7), (0, 0), (2, 8), (0, 0)] {
+        device.publish(qos, id, false, "waits").await;
+    }
+    device.raw(b"\xc0\x00").await;
+    assert_eq!(device.answer().await, "PINGRESP");
+    assert_eq!(intake.shed(), 0);
+    drop(device);
+    wait_for(|| intake.shed() > 0).await;
+    assert_eq!(intake.shed(), 3, "who sent the others sends them again");
+    let (mut stopped, _) = Client::v3(server.address, "b", true).await;
+    let withheld = server.stats.withheld.get();
+    stopped.publish(0, 0, false, "waits when the gateway stops").await;
+    wait_for(|| server.stats.withheld.get() > withheld).await;
+    server.stop.cancel();
+    server.done.await.unwrap();
+    assert_eq!((intake.shed(), intake.stored().len()), (4, 1));
+}
+
+#[tokio::test]
 async fn while_the_spool_is_full_a_flood_is_not_read_and_a_client_that_goes_is_noticed() {
     let intake = TestIntake::default();
     let server = start(open_config(), &intake).await;

@@ -15,6 +15,7 @@ enum Op {
     Commit,
     Ack(u64),
     Keep,
+    Shed(u64),
     NewEpoch(u64),
     Crash(u64, bool),
 }
@@ -27,6 +28,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         6 => Just(Op::Commit),
         3 => (1_u64..40).prop_map(Op::Ack),
         3 => Just(Op::Keep),
+        1 => (1_u64..9).prop_map(Op::Shed),
         1 => (1_u64..u64::MAX).prop_map(Op::NewEpoch),
         1 => (any::<u64>(), any::<bool>()).prop_map(|(seed, back)| Op::Crash(seed, back)),
     ];
@@ -41,7 +43,10 @@ struct World {
     opened: Opened<SimFiles>,
     clock: i64,
     next_value: f64,
-    /// What was submitted and not known to be durable: position, series, value.
+    /// Messages given up, in no record yet.
+    shed: u64,
+    keeps: i64,
+    /// What was submitted and not known to be durable: position, series ("shed": no reading), value.
     loose: Vec<(u64, String, f64)>,
     /// Durable: series, value.
     durable: BTreeMap<u64, (String, f64)>,
@@ -62,6 +67,8 @@ impl World {
             opened,
             clock: 1_000_000,
             next_value: 0.0,
+            shed: 0,
+            keeps: 0,
             loose: Vec::new(),
             durable: BTreeMap::new(),
             stamps: BTreeMap::new(),
@@ -86,7 +93,12 @@ impl World {
                 self.opened.spool.acked(&[(start, end)].into_iter().collect(), &[]);
             }
             Op::Keep => {
-                let prepared = self.opened.spool.prepare_release(TimeMs(i64::MAX));
+                let next = self.opened.spool.journal().stats().next.0;
+                let later = self.later();
+                let prepared = self.opened.spool.prepare_release(later);
+                if self.opened.spool.journal().stats().next.0 > next {
+                    self.loose.push((next, "shed".into(), std::mem::take(&mut self.shed) as f64));
+                }
                 self.commit();
                 if let Some(below) = prepared {
                     if let Some(snapshot) = self.opened.spool.unsynced_snapshot() {
@@ -94,6 +106,10 @@ impl World {
                     }
                     self.opened.spool.release(below).unwrap();
                 }
+            }
+            Op::Shed(messages) => {
+                self.opened.spool.shed(messages, TimeMs(self.clock));
+                self.shed += messages;
             }
             Op::NewEpoch(epoch) => {
                 if let Ok(ticket) = self.opened.spool.new_epoch(Epoch(epoch)) {
@@ -104,6 +120,12 @@ impl World {
             }
             Op::Crash(seed, back) => self.crash(seed, back),
         }
+    }
+
+    /// So late that everything acked is to be freed, and each time so much later that what was shed is due.
+    fn later(&mut self) -> TimeMs {
+        self.keeps += 1;
+        TimeMs(i64::MAX / 2 + 20_000 * self.keeps)
     }
 
     fn publish(&mut self, client: u8, frames: &[(u16, bool, u8)]) {
@@ -213,6 +235,7 @@ impl World {
     }
 
     fn crash(&mut self, seed: u64, back: bool) {
+        self.shed = 0;
         self.files = self.files.crash(PowerCut::Tear(seed));
         self.opened = reopen(&self.files);
         if back {

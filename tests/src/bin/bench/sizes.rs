@@ -82,7 +82,7 @@ fn filled(arguments: &[&str], ingest_extra: &str) -> (Pantau, Kept) {
     pantau.stop();
     pantau.start_again();
     let counters = Counters::read(pantau.ingest.http);
-    counters.assert_balanced();
+    counters.assert_balanced(0);
     let store = pantau.ingest.part.data.join("store");
     let journal = folder_bytes(&store.join("journal"));
     let kept = Kept {
