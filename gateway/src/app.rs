@@ -41,7 +41,7 @@ const STOP: [Duration; 4] =
 pub enum AppError {
     /// A port cannot be had.
     #[error(
-        "cannot listen on {address} for {what}: {source}\n  mend: stop what uses the port, or set another in `{key}`"
+        "cannot listen on {address} for {what}: {source}\n  mend: stop what uses the port, or set another address of this machine in `{key}`"
     )]
     Bind {
         /// Which listener.

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use pantau_gateway::app::{self, AppError};
 use pantau_gateway::cli::{Cli, Command, SpoolCommand};
 use pantau_gateway::config::{Config, DEFAULT_TOML};
-use pantau_gateway::{app, inspect, logging};
+use pantau_gateway::{inspect, logging};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn main() -> ExitCode {
@@ -17,7 +18,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(ref file) | Command::Check(ref file) => file.config.clone(),
         Command::Spool { command: SpoolCommand::Inspect(ref file) } => file.config.clone(),
     };
-    let config = match Config::load(&file) {
+    let config = match pantau_settings::load::<Config>(&file) {
         Ok(config) => config,
         Err(error) => return fail(2, &format!("{error}")),
     };
@@ -28,7 +29,9 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Run(_) | Command::Config => run(config),
     };
-    done.map_or_else(|error| fail(1, &format!("{error:#}")), |()| ExitCode::SUCCESS)
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    let is_config = matches!(error.downcast_ref(), Some(AppError::Bind { .. }));
+    fail(if is_config { 2 } else { 1 }, &format!("{error:#}"))
 }
 
 fn run(config: Config) -> anyhow::Result<()> {

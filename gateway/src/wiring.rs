@@ -17,7 +17,7 @@ pub(crate) fn listener(config: &config::Mqtt) -> mqtt_server::Config {
     };
     mqtt_server::Config {
         max_connections: config.max_connections,
-        max_packet_bytes: config.max_packet_bytes,
+        max_packet_bytes: config.max_packet.as_usize(),
         max_sessions: config.max_connections,
         stop_grace: MQTT_GRACE,
         users: config.user.iter().map(user).collect(),
@@ -29,9 +29,9 @@ pub(crate) fn listener(config: &config::Mqtt) -> mqtt_server::Config {
 /// The spool's.
 pub(crate) fn bounds(config: &Config) -> Bounds {
     Bounds {
-        max_bytes: config.spool.max_bytes,
-        free_floor_bytes: config.spool.free_floor_bytes,
-        segment_bytes: config.spool.segment_bytes,
+        max_bytes: config.spool.max_size.0,
+        free_floor_bytes: config.spool.free_floor.0,
+        segment_bytes: config.spool.segment.0,
         keep_acked: config.spool.keep_acked,
         commit_delay: match config.gateway.profile {
             // The sync itself takes a millisecond or more, so that commits stay well filled under load.

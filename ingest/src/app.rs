@@ -9,12 +9,12 @@
 //! A task that ends before it is told to ends the process with an error: what supervises it starts it again, and the
 //! journal has everything that was acked.
 
-pub use crate::startup::{AppError, Bound, bind, tokens};
+pub use crate::startup::{AppError, Bound, bind};
 use crate::{
     clock::Clock,
     committer::Committer,
-    config::Config,
-    gateways::Gateways,
+    config::{self, Config},
+    gateways::{Gateways, TokenDigest},
     grpc, http,
     intake::Intake,
     live::Live,
@@ -51,7 +51,9 @@ pub async fn run_on<F: FileLayer>(
 ) -> Result<(), AppError> {
     let clock = Clock::system();
     let start = u64::try_from(clock.now().0).unwrap_or(0);
-    let gateways = Arc::new(Gateways::new(tokens(&config)?, start));
+    let token = |gateway: &config::Gateway| (gateway.id.clone(), TokenDigest::of(gateway.token.reveal()));
+    let tokens = config.gateways.iter().map(token);
+    let gateways = Arc::new(Gateways::new(tokens, start));
     let opened = open(files, &config).await?;
     let Open { store, reader, flusher, quarantine, feed, indexer, over } = opened;
     over.iter().for_each(|(gateway, epoch)| gateways.declare_over(gateway, *epoch));
@@ -63,8 +65,8 @@ pub async fn run_on<F: FileLayer>(
     let read_engine = Box::new(move || numbers(&for_metrics.0, &for_metrics.1));
     let door_metrics = grpc::DoorMetrics::default();
     let metrics = Arc::new(Metrics::new(&commit_metrics, &door_metrics, read_engine, Arc::clone(&gateways)));
-    let (intake, queue) = Intake::new(config.limits.in_flight_bytes.0);
-    let late_after = config.limits.late_after.as_ms();
+    let (intake, queue) = Intake::new(config.limits.in_flight.0);
+    let late_after = i64::try_from(config.limits.late_after.as_millis()).unwrap_or(i64::MAX);
     let committer =
         Committer::new(store, &reader, late_after, clock.clone(), live.clone(), feed, commit_metrics);
     let shared = Arc::new(grpc::Shared {

@@ -5,7 +5,12 @@ use crate::{
     config::{Config, DEFAULT},
 };
 use clap::{Parser, Subcommand};
-use std::{future::Future, io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    future::Future,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 use tokio_util::sync::CancellationToken;
 
 /// The city's side of Pantau: takes what gateways deliver, keeps it, shows it.
@@ -48,11 +53,9 @@ where
             print!("{DEFAULT}");
             Ok(())
         }
-        Command::Check { config } => {
-            load(Some(config)).and_then(|config| app::tokens(&config)).map(|tokens| {
-                println!("the configuration is good; {} gateways may report", tokens.len());
-            })
-        }
+        Command::Check { config } => load(Some(&config)).map(|read| {
+            println!("{}: fine; {} gateways may report", config.display(), read.gateways.len());
+        }),
         Command::Run { config, log } => {
             let colours = std::io::stderr().is_terminal();
             tracing_subscriber::fmt()
@@ -72,8 +75,8 @@ where
     }
 }
 
-fn load(file: Option<PathBuf>) -> Result<Config, AppError> {
-    Ok(file.map_or_else(|| Ok(Config::default()), |file| Config::load(&file))?)
+fn load(file: Option<&Path>) -> Result<Config, AppError> {
+    Ok(file.map_or_else(|| Ok(Config::default()), pantau_settings::load)?)
 }
 
 async fn serve<F>(
@@ -83,7 +86,7 @@ async fn serve<F>(
 where
     F: Future<Output = Result<(), AppError>>,
 {
-    let config = load(config)?;
+    let config = load(config.as_deref())?;
     let bound = app::bind(&config).await?;
     let stop = CancellationToken::new();
     let running = run(bound, config, stop.clone());

@@ -2,8 +2,7 @@
 //! up to the journal. Every failure names its place and its mend.
 
 use crate::{
-    config::{Config, ConfigError, Problem},
-    gateways::TokenDigest,
+    config::Config,
     metrics::EngineNumbers,
     quarantine::{self, Quarantine, QuarantineError},
     store::{
@@ -13,6 +12,7 @@ use crate::{
 };
 use pantau_journal::FileLayer;
 use pantau_proto::{Epoch, GatewayId, v1::LossReason};
+use pantau_settings::{Complaint, Fault};
 use std::{io, net::SocketAddr, path::PathBuf};
 use tokio::net::TcpListener;
 
@@ -23,19 +23,14 @@ const REREAD_BYTES: usize = 8 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The configuration does not fit together.
-    #[error("{problem}\n  mend: {mend}")]
-    Config {
-        /// What is wrong.
-        problem: String,
-        /// What to do.
-        mend: String,
-    },
+    #[error(transparent)]
+    Config(#[from] Fault),
     /// The file of the configuration cannot be used.
     #[error(transparent)]
-    File(#[from] ConfigError),
+    File(#[from] Complaint),
     /// A port is taken, or an address is not this machine's.
     #[error(
-        "{what} cannot listen on {address}: {source}\n  mend: stop what uses it, or choose another address: [{what}] listen = \"127.0.0.1:0\" takes a free port"
+        "cannot listen on {address} for {what}: {source}\n  mend: stop what uses the port, or set another address of this machine in `{what}.listen`"
     )]
     Bind {
         /// `http` or `grpc`.
@@ -45,18 +40,8 @@ pub enum AppError {
         /// What the system says.
         source: io::Error,
     },
-    /// A token file cannot be used.
-    #[error("the token of gateway {gateway} in {}: {problem}\n  mend: put the token on the file's first line, 16 characters or more", file.display())]
-    Token {
-        /// Whose.
-        gateway: GatewayId,
-        /// Where.
-        file: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
     /// The data folder cannot be used.
-    #[error("the data folder {}: {source}\n  mend: [ingest] data_dir must be a folder that this user may write", dir.display())]
+    #[error("the data folder {}: {source}\n  mend: data_dir must be a folder that this user may write", dir.display())]
     Data {
         /// Which.
         dir: PathBuf,
@@ -82,7 +67,7 @@ pub enum AppError {
 impl AppError {
     /// Whether the configuration is at fault (exit code 2).
     pub fn is_config(&self) -> bool {
-        matches!(self, Self::Config { .. } | Self::File(_) | Self::Bind { .. } | Self::Token { .. })
+        matches!(self, Self::Config(_) | Self::File(_) | Self::Bind { .. })
     }
 }
 
@@ -116,9 +101,7 @@ impl Bound {
 /// # Errors
 /// When the configuration does not fit together or an address cannot be listened on.
 pub async fn bind(config: &Config) -> Result<Bound, AppError> {
-    config
-        .check()
-        .map_err(|Problem { problem, mend, .. }| AppError::Config { problem, mend: mend.to_owned() })?;
+    config.check()?;
     let listen = async |what, address| {
         TcpListener::bind(address).await.map_err(|source| AppError::Bind { what, address, source })
     };
@@ -126,31 +109,6 @@ pub async fn bind(config: &Config) -> Result<Bound, AppError> {
         http: listen("http", config.http.listen).await?,
         grpc: listen("grpc", config.grpc.listen).await?,
     })
-}
-
-/// Reads every gateway's token.
-///
-/// # Errors
-/// When a token file cannot be read or holds no good token.
-pub fn tokens(config: &Config) -> Result<Vec<(GatewayId, TokenDigest)>, AppError> {
-    let read = |gateway: &crate::config::Gateway| {
-        let token = match (&gateway.token, &gateway.token_file) {
-            (Some(token), _) => token.clone(),
-            (None, file) => {
-                let file = file.clone().unwrap_or_default();
-                let wrong =
-                    |problem| AppError::Token { gateway: gateway.id.clone(), file: file.clone(), problem };
-                let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
-                let token = text.lines().next().unwrap_or_default().trim().to_owned();
-                if token.len() < 16 {
-                    return Err(wrong("the token is shorter than 16 characters".to_owned()));
-                }
-                token
-            }
-        };
-        Ok((gateway.id.clone(), TokenDigest::of(&token)))
-    };
-    config.gateways.iter().map(read).collect()
 }
 
 /// Everything that is recovered and ready to run.
@@ -171,10 +129,11 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let data = |source| AppError::Data { dir: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(data)?;
     let mut engine = embedded::Config::new(dir.join("store"));
-    engine.memory_bytes = usize::try_from(config.store.memory_bytes.0).unwrap_or(usize::MAX);
-    engine.flush_after = config.store.flush_after.0;
+    engine.memory_bytes = config.store.memory.as_usize();
+    engine.flush_after = config.store.flush_after;
+    engine.journal.free_floor_bytes = config.store.free_floor.0;
     // The journal must hold what is in memory, and what comes while that is flushed.
-    engine.journal.max_bytes = engine.journal.max_bytes.max(config.store.memory_bytes.0.saturating_mul(2));
+    engine.journal.max_bytes = engine.journal.max_bytes.max(config.store.memory.0.saturating_mul(2));
     let recovered = tokio::task::spawn_blocking(move || recover(files, engine)).await;
     let panicked =
         |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };

@@ -12,13 +12,13 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pantau_gateway::config::Secret;
+use pantau_settings::{Complaint, Secret};
 use pantau_sim::options::{BrokerOptions, FleetOptions, ReplayOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoOptions;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::demo;
 
 /// What a stop may take, all in all.
@@ -30,7 +30,7 @@ const DEVICES_STOP: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] Complaint),
     #[error("there is no HOME to keep the demo's data in\n  mend: name a folder: pantau demo --data-dir DIR")]
     NoHome,
     #[error(
@@ -59,7 +59,11 @@ impl AppError {
     /// Whether the caller can mend it (exit code 2).
     pub(crate) fn is_users(&self) -> bool {
         match self {
-            Self::Config(_) | Self::NoHome | Self::Port { .. } | Self::Data { .. } => true,
+            Self::Config(_)
+            | Self::NoHome
+            | Self::Port { .. }
+            | Self::Data { .. }
+            | Self::Gateway(pantau_gateway::app::AppError::Bind { .. }) => true,
             Self::Ingest(error) => error.is_config(),
             _ => false,
         }
@@ -246,7 +250,7 @@ fn introduce(config: &mut Config, grpc: std::net::SocketAddr) {
     if let Ok(id) = config.gateway.gateway.id.parse() {
         config.ingest.gateways.push(pantau_ingest::config::Gateway {
             id,
-            token: Some(token.clone()),
+            token: Secret::new(token.clone()),
             token_file: None,
         });
     }

@@ -2,24 +2,32 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use pantau_proto::GatewayId;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use pantau_settings::{Fault, Secret, Settings, Size, between};
 
-use super::error::Fault;
-use super::{Config, Secret};
+use super::Config;
 use crate::decode::TopicFilter;
+
+impl Settings for Config {
+    const PRINTED_BY: &'static str = "pantau-gateway config";
+    const SECRETS: &'static [&'static str] = &["token", "password_hash"];
+
+    fn settle(&mut self, folder: &Path) -> Result<(), Fault> {
+        self.read_secrets(folder)?;
+        self.check()
+    }
+}
 
 impl Config {
     /// Reads the files of secrets, relative to `folder`.
-    pub(super) fn read_secrets(&mut self, folder: &Path) -> Result<(), Fault> {
+    fn read_secrets(&mut self, folder: &Path) -> Result<(), Fault> {
         for (n, user) in self.mqtt.user.iter_mut().enumerate() {
             match (&user.password_hash, &user.password_file) {
                 (Some(_), None) => {}
                 (None, Some(file)) => {
-                    user.password_hash =
-                        Some(secret(folder, file, &format!("mqtt.user[{n}].password_file"))?);
+                    let key = format!("mqtt.user[{n}].password_file");
+                    user.password_hash = Some(Secret::read(&folder.join(file), &key)?);
                 }
                 (Some(_), Some(_)) | (None, None) => {
                     return Err(Fault::new(
@@ -38,13 +46,13 @@ impl Config {
                     "keep one of them",
                 ));
             }
-            self.uplink.token = secret(folder, file, "uplink.token_file")?;
+            self.uplink.token = Secret::read(&folder.join(file), "uplink.token_file")?;
         }
         Ok(())
     }
 
     /// The rules between and on the values.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), Fault> {
         self.check_gateway()?;
         self.check_mqtt()?;
         self.check_spool()?;
@@ -127,21 +135,26 @@ impl Config {
                 ));
             }
         }
-        between("mqtt.max_connections", mqtt.max_connections as u64, 1, 100_000)?;
-        between("mqtt.max_packet_bytes", mqtt.max_packet_bytes as u64, 1_024, 1 << 20)
+        between("mqtt.max_connections", mqtt.max_connections, 1, 100_000)?;
+        between("mqtt.max_packet", mqtt.max_packet, Size(1 << 10), Size(1 << 20))
     }
 
     fn check_spool(&self) -> Result<(), Fault> {
         let spool = &self.spool;
-        between("spool.segment_bytes", spool.segment_bytes, 1 << 20, 1 << 30)?;
-        if !spool.segment_bytes.is_multiple_of(4096) {
-            return Err(Fault::new("spool.segment_bytes", "is no multiple of 4096", "use a power of two"));
-        }
-        if spool.max_bytes < 4 * spool.segment_bytes {
+        between("spool.segment", spool.segment, Size(1 << 20), Size(1 << 30))?;
+        if !spool.segment.0.is_multiple_of(4096) {
             return Err(Fault::new(
-                "spool.max_bytes",
-                format!("{} is less than four segments of {} bytes", spool.max_bytes, spool.segment_bytes),
-                "allow more, or make segment_bytes smaller",
+                "spool.segment",
+                format!("{} is no multiple of 4 KiB", spool.segment),
+                "use a power of two, such as \"16 MiB\"",
+            ));
+        }
+        let least = Size(4 * spool.segment.0);
+        if spool.max_size < least {
+            return Err(Fault::new(
+                "spool.max_size",
+                format!("{} is less than four segments of {}", spool.max_size, spool.segment),
+                format!("allow \"{least}\" or more, or make segment smaller"),
             ));
         }
         Ok(())
@@ -168,19 +181,8 @@ impl Config {
                 "use the token as ingest has it",
             ));
         }
-        between("uplink.window", u64::from(self.uplink.window), 1, 1_024)
+        between("uplink.window", self.uplink.window, 1, 1_024)
     }
-}
-
-fn between(key: &str, value: u64, least: u64, most: u64) -> Result<(), Fault> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Fault::new(
-        key,
-        format!("{value} is not between {least} and {most}"),
-        format!("use a value between {least} and {most}"),
-    ))
 }
 
 fn is_argon2(hash: &str) -> bool {
@@ -194,42 +196,4 @@ fn is_argon2(hash: &str) -> bool {
 
 fn exposed(listen: SocketAddr) -> bool {
     !listen.ip().is_loopback()
-}
-
-fn secret(folder: &Path, file: &Path, key: &str) -> Result<Secret, Fault> {
-    let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Fault::new(
-            key,
-            format!("{} cannot be read: {error}", path.display()),
-            "make the file, readable for this user only",
-        )
-    })?;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Fault::new(key, format!("{} is empty", path.display()), "write the secret into it"));
-    }
-    Ok(Secret::new(text))
-}
-
-/// `"200ms"`, `"90s"`, `"15m"`, `"36h"`, `"7d"`.
-pub(super) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(input)?;
-    if let Some(millis) = text.strip_suffix("ms").and_then(|number| number.trim().parse().ok()) {
-        return Ok(Duration::from_millis(millis));
-    }
-    let wrong = || {
-        D::Error::custom(format!(
-            "{text:?} is no length of time: write a number and ms, s, m, h or d, such as \"7d\""
-        ))
-    };
-    let unit = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3_600,
-        Some('d') => 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u32 = text[..text.len() - 1].trim().parse().map_err(|_| wrong())?;
-    Ok(Duration::from_secs(u64::from(count) * unit))
 }

@@ -1,23 +1,18 @@
 //! The configuration: what a gateway is told by its TOML file.
 //!
-//! Always: a key that is not known is refused; every complaint names file, line and mend; a secret may stand in a
-//! file of its own and never shows in `Debug`. `default.toml` is what `pantau-gateway config` prints; a test keeps
-//! it equal to the defaults here.
+//! Always: a key that is not known is refused; a secret may stand in a file of its own. `default.toml` is what
+//! `pantau-gateway config` prints; a test keeps it equal to the defaults here.
 
 mod check;
-mod error;
-mod secret;
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use pantau_settings::{Secret, Size, address, duration};
 use serde::Deserialize;
-
-pub use error::ConfigError;
-pub use secret::Secret;
 
 /// The commented default, as `pantau-gateway config` prints it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -69,11 +64,12 @@ pub enum Profile {
 #[serde(default, deny_unknown_fields)]
 pub struct Mqtt {
     /// Address and port; port 0 takes any.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Connections at most.
     pub max_connections: usize,
-    /// A packet at most, bytes.
-    pub max_packet_bytes: usize,
+    /// A packet at most.
+    pub max_packet: Size,
     /// Devices may come without name and password.
     pub anonymous: bool,
     /// The plain words for `anonymous` on an address that others reach.
@@ -88,7 +84,7 @@ pub struct Mqtt {
 pub struct User {
     /// The MQTT user name.
     pub name: String,
-    /// Its argon2 hash in PHC form. After [`Config::load`] always there: read from `password_file` if need be.
+    /// Its argon2 hash in PHC form. After loading always there: read from `password_file` if need be.
     #[serde(default)]
     pub password_hash: Option<Secret>,
     /// A file that holds the hash.
@@ -122,14 +118,14 @@ pub enum Format {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Spool {
-    /// Bytes of all segments at most.
-    pub max_bytes: u64,
-    /// Bytes left free on the disk at least.
-    pub free_floor_bytes: u64,
-    /// Bytes of one segment.
-    pub segment_bytes: u64,
+    /// All segments at most.
+    pub max_size: Size,
+    /// Left free on the disk at least.
+    pub free_floor: Size,
+    /// One segment.
+    pub segment: Size,
     /// How long acked readings stay while there is room.
-    #[serde(deserialize_with = "check::duration")]
+    #[serde(deserialize_with = "duration")]
     pub keep_acked: Duration,
 }
 
@@ -139,14 +135,14 @@ pub struct Spool {
 pub struct Uplink {
     /// `http://host:port` of ingest's gRPC listener.
     pub url: String,
-    /// Bearer token. After [`Config::load`] read from `token_file` if that is given.
+    /// Bearer token. After loading read from `token_file` if that is given.
     pub token: Secret,
     /// A file that holds the token.
     pub token_file: Option<PathBuf>,
     /// Batches in flight at most, 1–1,024.
     pub window: u32,
     /// The longest wait between two attempts.
-    #[serde(deserialize_with = "check::duration")]
+    #[serde(deserialize_with = "duration")]
     pub retry_max: Duration,
 }
 
@@ -155,6 +151,7 @@ pub struct Uplink {
 #[serde(default, deny_unknown_fields)]
 pub struct Status {
     /// Address and port; port 0 takes any.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// The plain words for an address that others reach.
     pub anyone_on_the_network_may_read: bool,
@@ -195,7 +192,7 @@ impl Default for Mqtt {
         Self {
             listen: loopback(1883),
             max_connections: 1_000,
-            max_packet_bytes: 64 << 10,
+            max_packet: Size(64 << 10),
             anonymous: false,
             anyone_on_the_network_may_publish: false,
             user: Vec::new(),
@@ -206,9 +203,9 @@ impl Default for Mqtt {
 impl Default for Spool {
     fn default() -> Self {
         Self {
-            max_bytes: 4 << 30,
-            free_floor_bytes: 256 << 20,
-            segment_bytes: 16 << 20,
+            max_size: Size(4 << 30),
+            free_floor: Size(256 << 20),
+            segment: Size(16 << 20),
             keep_acked: Duration::from_secs(7 * 86_400),
         }
     }
@@ -239,37 +236,6 @@ impl Default for Log {
 }
 
 impl Config {
-    /// Reads and checks a file, and the files of secrets that it names (relative to its folder).
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with file, line and mend.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::at(
-                path,
-                0,
-                format!("cannot be read: {error}"),
-                "name a file that is there, or make one with `pantau-gateway config`",
-            )
-        })?;
-        Self::parse(path, &text)
-    }
-
-    /// The same for a text that is at hand; `path` is only named in complaints and for relative paths.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with file, line and mend.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let mut config: Self =
-            toml::from_str(text).map_err(|error| ConfigError::from_toml(path, text, &error))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        config
-            .read_secrets(folder)
-            .and_then(|()| config.check())
-            .map_err(|fault| fault.locate(path, text))?;
-        Ok(config)
-    }
-
     /// The rules for payloads, never empty.
     #[must_use]
     pub fn decode_rules(&self) -> Vec<DecodeRule> {

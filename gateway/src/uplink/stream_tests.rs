@@ -54,7 +54,7 @@ async fn setup(fake: FakeIngest) -> Setup {
     fake.start(listener);
     let uplink = config::Uplink {
         url,
-        token: config::Secret::new("s3cret"),
+        token: pantau_settings::Secret::new("s3cret"),
         retry_max: Duration::from_millis(20),
         ..config::Uplink::default()
     };

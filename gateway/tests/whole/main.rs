@@ -26,9 +26,9 @@ fn config(data: &Path, ingest: SocketAddr) -> Config {
     let text = format!(
         "[gateway]\nid = \"gw-1\"\ndata_dir = {data:?}\n[mqtt]\nlisten = \"127.0.0.1:0\"\nanonymous = true\n\
          [uplink]\nurl = \"http://{ingest}\"\nretry_max = \"50ms\"\n[status]\nlisten = \"127.0.0.1:0\"\n\
-         [spool]\nfree_floor_bytes = 0\nsegment_bytes = 1048576\nmax_bytes = 33554432\n"
+         [spool]\nfree_floor = \"0 B\"\nsegment = \"1 MiB\"\nmax_size = \"32 MiB\"\n"
     );
-    Config::parse(Path::new("test.toml"), &text).unwrap()
+    pantau_settings::parse(&text, Path::new("test.toml")).unwrap()
 }
 
 async fn start(data: &Path, ingest: SocketAddr) -> Gateway {

@@ -1,107 +1,111 @@
-//! What no single value of a configuration can say of itself.
+//! Secrets' files, and what no single value of a configuration can say of itself.
 
-use super::Config;
+use super::{Config, Gateway};
+use pantau_settings::{Fault, Secret, Settings, Size, between};
+use std::path::Path;
 
-/// A problem of a configuration that was read well but does not fit together.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Problem {
-    pub(crate) place: Place,
-    pub(crate) problem: String,
-    pub(crate) mend: &'static str,
+impl Settings for Config {
+    const PRINTED_BY: &'static str = "pantau-ingest config";
+    const SECRETS: &'static [&'static str] = &["token"];
+
+    fn settle(&mut self, folder: &Path) -> Result<(), Fault> {
+        for (n, gateway) in self.gateways.iter_mut().enumerate() {
+            read_token(gateway, n, folder)?;
+        }
+        self.check()
+    }
 }
 
-/// The part of the file that a problem is about.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
-    Http,
-    Grpc,
-    Limits,
-    Gateway(usize),
-    Station(usize),
+fn read_token(gateway: &mut Gateway, n: usize, folder: &Path) -> Result<(), Fault> {
+    match (&gateway.token_file, gateway.token.is_empty()) {
+        (Some(file), true) => {
+            gateway.token = Secret::read(&folder.join(file), &format!("gateway[{n}].token_file"))?;
+            Ok(())
+        }
+        (None, false) => Ok(()),
+        _ => Err(Fault::new(
+            format!("gateway[{n}].id"),
+            format!("gateway {} needs exactly one of token and token_file", gateway.id.as_str()),
+            "give the token by value or name a file that holds it",
+        )),
+    }
 }
 
 impl Config {
     /// Checks what no single value can say of itself.
-    pub(crate) fn check(&self) -> Result<(), Problem> {
-        let refuse = |place, problem: String, mend| Err(Problem { place, problem, mend });
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        if self.ingest.data_dir.as_os_str().is_empty() {
+            return Err(Fault::new("ingest.data_dir", "is empty", "name a folder"));
+        }
         if !self.http.listen.ip().is_loopback() && !self.http.anyone_on_the_network_may_read {
-            return refuse(
-                Place::Http,
-                format!(
-                    "http listens on {} for the whole network, and HTTP has no login yet",
-                    self.http.listen
-                ),
-                "listen on 127.0.0.1, or say it in plain words: anyone_on_the_network_may_read = true",
-            );
+            return Err(Fault::new(
+                "http.listen",
+                format!("{} can be reached from the network, and HTTP has no login yet", self.http.listen),
+                "listen on 127.0.0.1, or write `anyone_on_the_network_may_read = true` under [http]",
+            ));
         }
-        if !(1..=256).contains(&self.grpc.window) {
-            return refuse(Place::Grpc, format!("window is {}", self.grpc.window), "choose 1 to 256");
+        between("grpc.window", self.grpc.window, 1, 256)?;
+        between("store.memory", self.store.memory, Size(64 << 10), Size(1 << 40))?;
+        let limits = &self.limits;
+        between("limits.in_flight", limits.in_flight, Size(16 << 20), Size(1 << 40))?;
+        for (key, value, least) in [
+            ("limits.query_series", limits.query_series, 1),
+            ("limits.query_points", limits.query_points, 1),
+            ("limits.queries", limits.queries, 1),
+            ("limits.live_clients", limits.live_clients, 0),
+            ("limits.http_connections", limits.http_connections, 1),
+        ] {
+            let most = if key.starts_with("limits.query_") { 1_000_000_000 } else { 100_000 };
+            between(key, value, least, most)?;
         }
-        if self.limits.queries == 0 || self.limits.query_series == 0 || self.limits.query_points == 0 {
-            return refuse(
-                Place::Limits,
-                "a limit of 0 would refuse every query".to_owned(),
-                "choose 1 or more",
-            );
-        }
-        let at_once = [self.limits.queries, self.limits.live_clients, self.limits.http_connections];
-        if at_once.iter().any(|limit| *limit > 100_000) || self.limits.http_connections == 0 {
-            return refuse(
-                Place::Limits,
-                format!(
-                    "queries, live_clients and http_connections are {}, {} and {}",
-                    at_once[0], at_once[1], at_once[2]
-                ),
-                "choose 100,000 at most, and one connection at least",
-            );
-        }
-        if self.limits.in_flight_bytes.0 < 16 << 20 {
-            return refuse(
-                Place::Limits,
-                format!("in_flight_bytes is {}, less than one large batch", self.limits.in_flight_bytes.0),
-                "choose 16 MiB or more",
-            );
-        }
-        for (i, gateway) in self.gateways.iter().enumerate() {
+        self.check_gateways()?;
+        self.check_stations()
+    }
+
+    fn check_gateways(&self) -> Result<(), Fault> {
+        for (n, gateway) in self.gateways.iter().enumerate() {
             let id = gateway.id.as_str();
-            if self.gateways[..i].iter().any(|other| other.id == gateway.id) {
-                return refuse(
-                    Place::Gateway(i),
-                    format!("gateway {id} is named twice"),
+            if self.gateways[..n].iter().any(|other| other.id == gateway.id) {
+                return Err(Fault::new(
+                    format!("gateway[{n}].id"),
+                    format!("gateway {id} is there twice"),
                     "remove one of them",
-                );
+                ));
             }
-            match (&gateway.token, &gateway.token_file) {
-                (Some(_), Some(_)) | (None, None) => {
-                    return refuse(
-                        Place::Gateway(i),
-                        format!("gateway {id} needs exactly one of token and token_file"),
-                        "keep one of the two",
-                    );
-                }
-                (Some(token), None) if token.trim().len() < 16 => {
-                    return refuse(
-                        Place::Gateway(i),
-                        format!("the token of gateway {id} is shorter than 16 characters"),
-                        "make one: head -c 32 /dev/urandom | base64",
-                    );
-                }
-                _ => {}
+            if gateway.token.reveal().len() < 16 {
+                let key = if gateway.token_file.is_some() { "token_file" } else { "token" };
+                return Err(Fault::new(
+                    format!("gateway[{n}].{key}"),
+                    format!("the token of gateway {id} is shorter than 16 characters"),
+                    "make one: head -c 32 /dev/urandom | base64",
+                ));
             }
         }
-        for (i, station) in self.stations.iter().enumerate() {
+        Ok(())
+    }
+
+    fn check_stations(&self) -> Result<(), Fault> {
+        for (n, station) in self.stations.iter().enumerate() {
             let device = station.device.as_str();
-            if self.stations[..i].iter().any(|other| other.device == station.device) {
-                return refuse(Place::Station(i), format!("device {device} has two stations"), "remove one");
+            if self.stations[..n].iter().any(|other| other.device == station.device) {
+                return Err(Fault::new(
+                    format!("station[{n}].device"),
+                    format!("device {device} has two stations"),
+                    "remove one of them",
+                ));
             }
-            if station.latitude.is_some_and(|v| !(-90.0..=90.0).contains(&v))
-                || station.longitude.is_some_and(|v| !(-180.0..=180.0).contains(&v))
+            for (key, degrees, most) in
+                [("latitude", station.latitude, 90.0), ("longitude", station.longitude, 180.0)]
             {
-                return refuse(
-                    Place::Station(i),
-                    format!("the place of {device} is not on the Earth"),
-                    "latitude is -90 to 90, longitude -180 to 180, degrees",
-                );
+                if let Some(degrees) = degrees
+                    && !(-most..=most).contains(&degrees)
+                {
+                    return Err(Fault::new(
+                        format!("station[{n}].{key}"),
+                        format!("{degrees} is not on the Earth"),
+                        format!("give degrees from -{most} to {most}"),
+                    ));
+                }
             }
         }
         Ok(())

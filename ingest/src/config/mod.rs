@@ -1,20 +1,18 @@
 //! What an operator can set, from one TOML file.
 //!
-//! Every error names file, line and what to do about it; unknown keys are errors, so that a typing mistake
-//! never silently means the default. `pantau-ingest config` prints [`DEFAULT`], which a test reads back and
-//! compares with [`Config::default`]: the printed defaults are the real ones.
+//! Unknown keys are errors, so that a typing mistake never silently means the default. `pantau-ingest config` prints
+//! [`DEFAULT`], which a test reads back and compares with [`Config::default`]: the printed defaults are the real ones.
 
 mod check;
-mod units;
-
-pub(crate) use check::Problem;
-pub use units::{ByteSize, Span};
+mod values;
 
 use pantau_proto::{DeviceName, GatewayId, TimeMs};
+use pantau_settings::{Secret, Size, address, duration};
 use serde::Deserialize;
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
+    time::Duration,
 };
 
 /// The commented default configuration.
@@ -61,6 +59,7 @@ impl Default for Ingest {
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
     /// Address and port; port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// HTTP has no login yet: beyond loopback it starts only when this says that everyone may read.
     pub anyone_on_the_network_may_read: bool,
@@ -77,6 +76,7 @@ impl Default for Http {
 #[serde(default, deny_unknown_fields)]
 pub struct Grpc {
     /// Address and port; port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Batches that a gateway may have under way without an ack, 1 to 256.
     pub window: u32,
@@ -92,15 +92,18 @@ impl Default for Grpc {
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
-    /// Readings not yet in files, bytes of memory; reached, they are flushed.
-    pub memory_bytes: ByteSize,
+    /// Memory of readings not yet in files; reached, they are flushed.
+    pub memory: Size,
     /// The longest that a reading waits for its file.
-    pub flush_after: Span,
+    #[serde(deserialize_with = "duration")]
+    pub flush_after: Duration,
+    /// Left free on the disk at least by the journal.
+    pub free_floor: Size,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { memory_bytes: ByteSize(128 << 20), flush_after: Span::from_secs(3600) }
+        Self { memory: Size(128 << 20), flush_after: Duration::from_secs(3600), free_floor: Size(64 << 20) }
     }
 }
 
@@ -109,12 +112,13 @@ impl Default for Store {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// A reading older than this at its commit is flagged `late`.
-    pub late_after: Span,
+    #[serde(deserialize_with = "duration")]
+    pub late_after: Duration,
     /// Readings before this time are refused.
-    #[serde(deserialize_with = "units::instant")]
+    #[serde(deserialize_with = "values::instant")]
     pub oldest: TimeMs,
-    /// Bytes of readings that wait for the committer, all gateways together.
-    pub in_flight_bytes: ByteSize,
+    /// Readings that wait for the committer, all gateways together.
+    pub in_flight: Size,
     /// Series that one gateway's stream may name.
     pub series_per_stream: u32,
     /// Series in one query.
@@ -132,9 +136,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            late_after: Span::from_secs(600),
+            late_after: Duration::from_secs(600),
             oldest: TimeMs(946_684_800_000), // 2000-01-01T00:00:00Z
-            in_flight_bytes: ByteSize(64 << 20),
+            in_flight: Size(64 << 20),
             series_per_stream: 100_000,
             query_series: 200,
             query_points: 1_000_000,
@@ -146,24 +150,18 @@ impl Default for Limits {
 }
 
 /// A gateway that may report: exactly one of `token` and `token_file`.
-#[derive(Clone, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
     /// The name that the gateway gives itself.
-    #[serde(deserialize_with = "units::gateway_id")]
+    #[serde(deserialize_with = "values::gateway_id")]
     pub id: GatewayId,
-    /// Bearer token, 16 characters or more.
+    /// Bearer token, 16 characters or more. After loading read from `token_file` if that is given.
     #[serde(default)]
-    pub token: Option<String>,
+    pub token: Secret,
     /// A file whose first line is the token.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Gateway {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Gateway({})", self.id.as_str())
-    }
 }
 
 /// A device's place and purpose.
@@ -171,7 +169,7 @@ impl std::fmt::Debug for Gateway {
 #[serde(deny_unknown_fields)]
 pub struct Station {
     /// The device that stands there.
-    #[serde(deserialize_with = "units::device")]
+    #[serde(deserialize_with = "values::device")]
     pub device: DeviceName,
     /// Name for people.
     #[serde(default)]
@@ -188,68 +186,6 @@ pub struct Station {
     /// What kind of station, free text such as `air` or `river`.
     #[serde(default)]
     pub kind: Option<String>,
-}
-
-/// Why a configuration cannot be used. Its text names place and mend.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file could not be read.
-    #[error("{}: cannot be read: {source}\n  mend: give an existing file with --config, or print one: pantau-ingest config > ingest.toml", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Something in it is wrong.
-    #[error("{file}:{line}: {problem}\n  mend: {mend}")]
-    Wrong {
-        /// The file as it was named.
-        file: String,
-        /// First line of the wrong part, counted from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-        /// What to do.
-        mend: String,
-    },
-}
-
-impl Config {
-    /// Reads and checks a file.
-    ///
-    /// # Errors
-    /// Unreadable, not TOML, an unknown key, a value out of bounds: with file, line and mend.
-    pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_path_buf(), source })?;
-        Self::parse(&text, &file.display().to_string())
-    }
-
-    /// Reads and checks text; `file` is how errors call it.
-    ///
-    /// # Errors
-    /// As [`Config::load`].
-    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let wrong = |start: usize, problem: String, mend: &str| ConfigError::Wrong {
-            file: file.to_owned(),
-            line: text.get(..start).map_or(1, |before| before.matches('\n').count() + 1),
-            problem,
-            mend: mend.to_owned(),
-        };
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start);
-            wrong(
-                start,
-                error.message().to_owned(),
-                "`pantau-ingest config` prints every key with its default",
-            )
-        })?;
-        match config.check() {
-            Ok(()) => Ok(config),
-            Err(Problem { place, problem, mend }) => Err(wrong(units::start_of(text, place), problem, mend)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use pantau_proto::v1::{
     from_gateway, ingest_client::IngestClient, to_gateway,
 };
 use pantau_proto::wire;
+use pantau_settings::Secret;
 use serde_json::Value;
 use std::{net::SocketAddr, path::Path, time::Duration};
 use tokio::{
@@ -44,8 +45,7 @@ pub(crate) fn config(dir: &Path) -> Config {
     config.ingest.data_dir = dir.to_owned();
     config.http.listen.set_port(0);
     config.grpc.listen.set_port(0);
-    let gateway =
-        |id: &str| Gateway { id: id.parse().unwrap(), token: Some(TOKEN.to_owned()), token_file: None };
+    let gateway = |id: &str| Gateway { id: id.parse().unwrap(), token: Secret::new(TOKEN), token_file: None };
     config.gateways = vec![gateway("gw"), gateway("other")];
     config
 }

@@ -1,7 +1,7 @@
 //! What keeps one client from harming the others, and what happens when the disk does not keep its word.
 
 use crate::harness::{Body, Ingest, LIMIT, TOKEN, config, now};
-use pantau_ingest::{app, config::Gateway};
+use pantau_ingest::config::Config;
 use pantau_journal::sim::SimFiles;
 use std::time::Duration;
 use tokio::{
@@ -154,21 +154,22 @@ async fn connections_that_never_say_hello_keep_no_gateway_out_and_are_closed() {
 async fn a_token_can_be_kept_in_a_file_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("gw.token");
-    let mut config = config(&dir.path().join("data"));
-    let gateway = Gateway { id: "gw".parse().unwrap(), token: None, token_file: Some(file.clone()) };
-    config.gateways = vec![gateway];
+    // Relative to the configuration's folder.
+    let text = "[[gateway]]\nid = \"gw\"\ntoken_file = \"gw.token\"\n";
+    let toml = dir.path().join("ingest.toml");
+    std::fs::write(&toml, text).unwrap();
     for (content, word) in [(None, "No such file"), (Some("short\nand more"), "shorter than 16")] {
         if let Some(content) = content {
             std::fs::write(&file, content).unwrap();
         }
-        let error = app::tokens(&config).unwrap_err();
-        assert!(error.is_config(), "{error}");
-        let said = error.to_string();
-        assert!(said.contains(word) && said.contains("gw.token") && said.contains("mend:"), "{said}");
-        assert!(!said.contains("short\n"), "a token is never shown: {said}");
+        let said = pantau_settings::load::<Config>(&toml).unwrap_err().to_string();
+        assert!(said.contains("ingest.toml:3: gateway.token_file: ") && said.contains("mend:"), "{said}");
+        assert!(said.contains(word) && !said.contains("short\n"), "a token is never shown: {said}");
     }
     std::fs::write(&file, format!("  {TOKEN} \nanything else\n")).unwrap();
-    let ingest = Ingest::start(config).await;
+    let mut told = config(&dir.path().join("data"));
+    told.gateways = pantau_settings::load::<Config>(&toml).unwrap().gateways;
+    let ingest = Ingest::start(told).await;
     let (_uplink, reply) = ingest.hello("gw", 1, 0).await;
     assert!(!reply.new_epoch);
     ingest.stop().await;

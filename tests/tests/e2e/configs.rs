@@ -42,6 +42,7 @@ fn a_wrong_gateway_config_is_refused_with_file_line_and_mend() {
     gateway(2, "[mqtt]\nanonymous = false\n", "anonymous");
     gateway(4, "[mqtt]\nanonymous = true\n[uplink]\nurl = \"ingest\"\n", "ingest");
     gateway(4, "[mqtt]\nanonymous = true\n[spool]\nkeep_acked = \"a week\"\n", "a week");
+    gateway(4, "[mqtt]\nanonymous = true\n[spool]\nmax_size = 4294967296\n", "write \"4 GiB\"");
     let both = format!("[mqtt]\nanonymous = true\n[uplink]\ntoken = \"{TOKEN}\"\ntoken_file = \"x\"\n");
     gateway(4, &both, "token_file");
 }
@@ -51,13 +52,14 @@ fn a_wrong_ingest_config_is_refused_with_file_line_and_mend() {
     let ingest = |line, config: &str, word| refused("pantau-ingest", line, config, word);
     ingest(2, "[http]\nport = 1\n", "port");
     ingest(2, "[http]\nlisten = \"nowhere\"\n", "address");
-    ingest(1, "[http]\nlisten = \"0.0.0.0:8080\"\n", "0.0.0.0");
-    ingest(2, "[store]\nmemory_bytes = \"much\"\n", "much");
-    ingest(1, "[[gateway]]\nid = \"a\"\n", "token");
-    ingest(1, "[[gateway]]\nid = \"a\"\ntoken = \"short\"\n", "16");
+    ingest(2, "[http]\nlisten = \"0.0.0.0:8080\"\n", "0.0.0.0");
+    ingest(2, "[store]\nmemory = \"much\"\n", "much");
+    ingest(2, "[store]\nmemory = 134217728\n", "write \"128 MiB\"");
+    ingest(2, "[[gateway]]\nid = \"a\"\n", "token");
+    ingest(3, "[[gateway]]\nid = \"a\"\ntoken = \"short\"\n", "16");
     let twice = format!("[[gateway]]\nid = \"a\"\ntoken = \"{TOKEN}\"\n");
-    ingest(4, &format!("{twice}{twice}"), "twice");
-    ingest(1, "[[station]]\ndevice = \"a\"\nlatitude = 200.0\n", "latitude");
+    ingest(5, &format!("{twice}{twice}"), "twice");
+    ingest(3, "[[station]]\ndevice = \"a\"\nlatitude = 200.0\n", "latitude");
 }
 
 #[test]

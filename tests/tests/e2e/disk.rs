@@ -63,8 +63,7 @@ fn acked_more(fleet: &Fleet, count: u64, what: &str) {
 fn a_gateway_that_fills_its_disk_withholds_acks_and_loses_nothing() {
     let disk = SmallDisk::new(48);
     let data = disk.path().join("gateway");
-    let extra =
-        "[spool]\nsegment_bytes = 1048576\nmax_bytes = 16777216\nfree_floor_bytes = 4194304\n".to_owned();
+    let extra = "[spool]\nsegment = \"1 MiB\"\nmax_size = \"16 MiB\"\nfree_floor = \"4 MiB\"\n".to_owned();
     let mut system =
         System::start(&Options { gateway_data: Some(data), gateway_extra: extra, ..Options::default() });
     system.network.cut();
@@ -85,7 +84,7 @@ fn a_gateway_that_fills_its_disk_withholds_acks_and_loses_nothing() {
 
 #[test]
 fn what_a_full_spool_sheds_at_qos_0_reaches_the_city_as_a_loss() {
-    let extra = "[spool]\nsegment_bytes = 1048576\nmax_bytes = 8388608\nfree_floor_bytes = 0\n".to_owned();
+    let extra = "[spool]\nsegment = \"1 MiB\"\nmax_size = \"8 MiB\"\nfree_floor = \"0 B\"\n".to_owned();
     let mut system = System::start(&Options { gateway_extra: extra, ..Options::default() });
     system.network.cut();
     let manner = |mut manner: pantau_e2e::device::Manner| {
@@ -138,8 +137,7 @@ fn what_a_full_spool_sheds_at_qos_0_reaches_the_city_as_a_loss() {
 fn a_gateway_whose_disk_others_fill_goes_on_when_there_is_space() {
     let disk = SmallDisk::new(64);
     let data = disk.path().join("gateway");
-    let extra =
-        "[spool]\nsegment_bytes = 1048576\nmax_bytes = 33554432\nfree_floor_bytes = 4194304\n".to_owned();
+    let extra = "[spool]\nsegment = \"1 MiB\"\nmax_size = \"32 MiB\"\nfree_floor = \"4 MiB\"\n".to_owned();
     let mut system =
         System::start(&Options { gateway_data: Some(data), gateway_extra: extra, ..Options::default() });
     let fleet = Fleet::start(system.gateway.mqtt, devices());
@@ -161,7 +159,7 @@ fn a_gateway_whose_disk_others_fill_goes_on_when_there_is_space() {
 fn an_ingest_without_space_acks_nothing_and_goes_on_when_there_is_space() {
     let disk = SmallDisk::new(256);
     let data = disk.path().join("ingest");
-    let extra = "[store]\nmemory_bytes = \"4 MiB\"\n".to_owned();
+    let extra = "[store]\nmemory = \"4 MiB\"\n".to_owned();
     let mut system =
         System::start(&Options { ingest_data: Some(data), ingest_extra: extra, ..Options::default() });
     let fleet = Fleet::start(system.gateway.mqtt, devices());

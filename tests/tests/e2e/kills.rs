@@ -22,10 +22,10 @@ enum Victim {
 pub(crate) fn small(options: Options) -> Options {
     Options {
         gateway_extra: format!(
-            "{}[spool]\nsegment_bytes = 1048576\nkeep_acked = \"1s\"\n",
+            "{}[spool]\nsegment = \"1 MiB\"\nkeep_acked = \"1s\"\n",
             options.gateway_extra
         ),
-        ingest_extra: format!("{}[store]\nmemory_bytes = \"1 MiB\"\n", options.ingest_extra),
+        ingest_extra: format!("{}[store]\nmemory = \"1 MiB\"\n", options.ingest_extra),
         ..options
     }
 }

@@ -10,12 +10,15 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use pantau_settings::{Complaint, Fault, Settings};
 use serde::Deserialize;
 
 use split::{Tables, split};
 
 /// The commented default, as `pantau config` prints it.
 pub(crate) const DEFAULT_TOML: &str = include_str!("default.toml");
+/// The command that prints it.
+const PRINTED_BY: &str = "pantau config";
 
 /// `[pantau]`: what belongs to the box as a whole.
 #[derive(Debug, Clone, Deserialize, PartialEq)]
@@ -52,56 +55,47 @@ pub(crate) struct Config {
     pub(crate) gateway: pantau_gateway::config::Config,
 }
 
-/// Why the file cannot be used: place and mend.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("{}: cannot be read: {source}\n  mend: name an existing file with --config, or print one: pantau config > pantau.toml", file.display())]
-    Read { file: PathBuf, source: std::io::Error },
-    #[error(
-        "{file}:{line}: there is no table [{name}]\n  mend: correct or remove it; `pantau config` prints every table"
-    )]
-    UnknownTable { file: String, line: usize, name: String },
-    #[error(
-        "{file}:{line}: a key before the first table\n  mend: put it under its table; `pantau config` prints every table"
-    )]
-    NoTable { file: String, line: usize },
-    #[error(
-        "{file}:{line}: {problem}\n  mend: `pantau config` prints every key of [pantau] with its default"
-    )]
-    Own { file: String, line: usize, problem: String },
-    #[error(transparent)]
-    Ingest(#[from] pantau_ingest::config::ConfigError),
-    #[error(transparent)]
-    Gateway(#[from] pantau_gateway::config::ConfigError),
+impl Settings for OwnFile {
+    const PRINTED_BY: &'static str = PRINTED_BY;
+
+    fn settle(&mut self, _: &Path) -> Result<(), Fault> {
+        self.pantau.gateway.parse::<pantau_proto::GatewayId>().map(drop).map_err(|error| {
+            Fault::new(
+                "pantau.gateway",
+                format!("{:?} is no gateway id: {error}", self.pantau.gateway),
+                "use 1 to 64 letters, digits and . _ : - , starting with a letter or digit",
+            )
+        })
+    }
 }
 
 impl Config {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// With file, line and mend.
-    pub(crate) fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_path_buf(), source })?;
-        Self::parse(&text, file)
+    /// The first thing that is wrong.
+    pub(crate) fn load(file: &Path) -> Result<Self, Complaint> {
+        Self::parse(&pantau_settings::text(file, PRINTED_BY)?, file)
     }
 
     /// Reads and checks text; `file` is how complaints call it, and what files of secrets are relative to.
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        let name = file.display().to_string();
-        let Tables { own, ingest, gateway } = split(text, &name)?;
-        let own = toml::from_str::<OwnFile>(&own).map_err(|error| ConfigError::Own {
-            line: error.span().map_or(0, |span| own[..span.start].matches('\n').count() + 1),
-            problem: error.message().to_owned(),
-            file: name.clone(),
-        })?;
+    pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, Complaint> {
+        let Tables { own, ingest, gateway } =
+            split(text).map_err(|(line, fault)| Complaint::at(file, line, fault))?;
+        let own: OwnFile = pantau_settings::parse(&own, file)?;
         let mut config = Self {
-            ingest: pantau_ingest::config::Config::parse(&ingest, &name)?,
-            gateway: pantau_gateway::config::Config::parse(file, &gateway)?,
+            ingest: pantau_settings::parse(&ingest, file)?,
+            gateway: pantau_settings::parse(&gateway, file)?,
         };
+        let own_name = |other: &pantau_ingest::config::Gateway| other.id.as_str() == own.pantau.gateway;
+        if let Some(n) = config.ingest.gateways.iter().position(own_name) {
+            let what = format!("{:?} is the built-in gateway's name", own.pantau.gateway);
+            let mend = "choose another one, or another `gateway` under [pantau]";
+            return Err(Complaint::of(file, text, Fault::new(format!("gateway[{n}].id"), what, mend)));
+        }
         config.settle(&own.pantau);
         Ok(config)
     }

@@ -1,6 +1,8 @@
 //! Deals the lines of one TOML file out to those who read them, every line in its place.
 
-use super::ConfigError;
+use pantau_settings::Fault;
+
+use super::PRINTED_BY;
 
 const OWN: &[&str] = &["pantau"];
 const INGEST: &[&str] = &["http", "grpc", "store", "limits", "gateway", "station"];
@@ -15,12 +17,11 @@ pub(super) struct Tables {
 }
 
 /// # Errors
-/// A table that nobody reads, or a key before the first table.
-pub(super) fn split(text: &str, file: &str) -> Result<Tables, ConfigError> {
+/// A table that nobody reads, or a key before the first table; with its line.
+pub(super) fn split(text: &str) -> Result<Tables, (usize, Fault)> {
     let mut tables = Tables::default();
     let mut reader: Option<fn(&mut Tables) -> &mut String> = None;
     for (number, line) in text.lines().enumerate() {
-        let place = || (file.to_owned(), number + 1);
         if let Some(name) = header(line) {
             let first = name.split('.').next().unwrap_or(name).trim();
             reader = Some(if OWN.contains(&first) {
@@ -30,16 +31,17 @@ pub(super) fn split(text: &str, file: &str) -> Result<Tables, ConfigError> {
             } else if GATEWAY.contains(&first) {
                 |tables| &mut tables.gateway
             } else {
-                let (file, line) = place();
-                return Err(ConfigError::UnknownTable { file, line, name: name.to_owned() });
+                let mend = format!("correct or remove it; `{PRINTED_BY}` prints every table");
+                return Err((number + 1, Fault::new(first, format!("there is no table [{name}]"), mend)));
             });
         }
         match reader {
             Some(reader) => reader(&mut tables).push_str(line),
             None if line.trim().is_empty() || line.trim_start().starts_with('#') => {}
             None => {
-                let (file, line) = place();
-                return Err(ConfigError::NoTable { file, line });
+                let mend = format!("put it under its table; `{PRINTED_BY}` prints every table");
+                let key = line.split('=').next().unwrap_or(line).trim();
+                return Err((number + 1, Fault::new(key, "is a key before the first table", mend)));
             }
         }
         for all in [&mut tables.own, &mut tables.ingest, &mut tables.gateway] {

@@ -31,15 +31,28 @@ fn complaints_name_the_line_of_the_whole_file() {
     let text = "[http]\n[mqtt]\nanonymous = true\nmax_conections = 3\n";
     assert!(problem(text).starts_with("pantau.toml:4: "), "{}", problem(text));
     let text = "[http]\n\n[pantau]\ndatadir = \"d\"\n";
-    assert!(problem(text).starts_with("pantau.toml:4: "), "{}", problem(text));
+    assert!(problem(text).starts_with("pantau.toml:4: pantau.datadir: "), "{}", problem(text));
+    let text = "[mqtt]\nanonymous = true\n[[gateway]]\nid = \"here\"\ntoken = \"0123456789abcdef\"\n";
+    assert!(
+        problem(text).starts_with("pantau.toml:4: gateway.id: \"here\" is the built-in"),
+        "{}",
+        problem(text)
+    );
+    let text = "[pantau]\ngateway = \"a b\"\n";
+    assert!(
+        problem(text).starts_with("pantau.toml:2: pantau.gateway: \"a b\" is no gateway id"),
+        "{}",
+        problem(text)
+    );
 }
 
 #[test]
 fn a_table_that_nobody_reads_is_refused() {
     assert!(
-        problem("[htpp]\nlisten = \"127.0.0.1:1\"\n").contains("pantau.toml:1: there is no table [htpp]")
+        problem("[htpp]\nlisten = \"127.0.0.1:1\"\n")
+            .contains("pantau.toml:1: htpp: there is no table [htpp]")
     );
-    assert!(problem("listen = 3\n").contains("pantau.toml:1: a key before the first table"));
+    assert!(problem("listen = 3\n").contains("pantau.toml:1: listen: is a key before the first table"));
 }
 
 #[test]

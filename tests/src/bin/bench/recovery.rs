@@ -13,7 +13,7 @@ const WINDOW: usize = 16;
 /// More than one table holds, and less than two.
 const PROBE: usize = 10_000_000;
 /// A table is set aside at half of this: so one table has all that the default of 128 MiB lets two of them hold.
-const MEMORY: &str = "[store]\nmemory_bytes = \"256 MiB\"\n";
+const MEMORY: &str = "[store]\nmemory = \"256 MiB\"\n";
 
 pub(crate) fn recovery(runs: usize) -> Vec<Row> {
     let full = full_table();

@@ -17,7 +17,7 @@ use std::time::Duration;
 const FLEET: [&str; 7] = ["fleet", "--devices", "400", "--past", "24h", "--period", "1h"];
 const YEAR: [&str; 2] = ["replay", "--history"];
 /// So much memory that the fleet's day goes to files 24 times, as it does when a day takes a day.
-const AN_HOUR: &str = "[store]\nmemory_bytes = \"2700 KiB\"\n";
+const AN_HOUR: &str = "[store]\nmemory = \"2700 KiB\"\n";
 
 /// Sizes do not vary from run to run: one is enough.
 pub(crate) fn sizes(_runs: usize) -> Vec<Row> {
