@@ -39,6 +39,6 @@ pub(crate) fn bounds(config: &Config) -> Bounds {
             Profile::Sdcard => Duration::from_secs(1),
         },
         // What devices send while a sync lasts, and a snapshot of all sessions, live and away, at their bounds.
-        pending_bytes: (8 << 20) + config.mqtt.max_connections * (24 << 10),
+        pending_bytes: (8 << 20) + config.mqtt.max_connections * (32 << 10),
     }
 }

@@ -19,7 +19,7 @@ use pantau_journal::FileLayer;
 use pantau_proto::TimeMs;
 
 use self::types::{Delivery, Failed, Frame, Intake, SessionEvent, SubmitError};
-use crate::decode::{Columns, Decoder, Refusal, UNTIMED};
+use crate::decode::{Columns, Decoder, Refusal};
 use crate::figures::{Counters, count};
 use crate::spool::{Change, Record, RefusedPayload, SessionChange, Spool};
 
@@ -70,23 +70,12 @@ impl Future for SpoolTicket {
 impl<F: FileLayer> Intake for SpoolIntake<F> {
     type Ticket = SpoolTicket;
 
-    fn submit(
-        &self,
-        source: &str,
-        frames: &[Frame<'_>],
-        untimed: &mut Vec<usize>,
-    ) -> Result<SpoolTicket, SubmitError> {
-        untimed.clear();
+    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<SpoolTicket, SubmitError> {
         let mut columns = Columns::with_capacity(frames.len());
         let mut record = Record::default();
         for (n, frame) in frames.iter().enumerate() {
-            let before = columns.len();
-            // What the store cannot tell from its repeat by series and time needs an entry: untimed readings, and
-            // payloads for the quarantine.
-            let mut entry = false;
             if let Err(refusal) = self.decoder.decode(frame.topic, frame.payload, &mut columns) {
                 record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
-                entry = true;
             }
             if n > 0 && columns.len() + record.refused.len() > MAX_POSITIONS {
                 return Err(SubmitError::TooLarge);
@@ -94,12 +83,8 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
             match frame.key.map(|key| (key.kind, key)) {
                 None => {}
                 Some((Delivery::AtLeastOnce, key)) => {
-                    entry |= columns.times[before..].contains(&UNTIMED);
                     record.ids.push(u32::from(key.packet_id));
-                    record.hashes.push(if entry { key.hash } else { 0 });
-                    if entry {
-                        untimed.push(n);
-                    }
+                    record.hashes.push(key.hash);
                 }
                 Some((Delivery::ExactlyOnce, key)) => record.held.push(u32::from(key.packet_id)),
             }
@@ -110,17 +95,10 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
         let (refused, arrival) =
             (record.refused.len(), frames.first().map_or(TimeMs(0), |frame| frame.arrival));
         let taken = columns.len() + refused;
-        match self.spool.submit(record, columns, arrival) {
-            Ok(ticket) => {
-                count(&self.counters().accepted, taken as u64);
-                count(&self.counters().quarantined, refused as u64);
-                Ok(SpoolTicket(ticket))
-            }
-            Err(error) => {
-                untimed.clear();
-                Err(error)
-            }
-        }
+        let ticket = self.spool.submit(record, columns, arrival)?;
+        count(&self.counters().accepted, taken as u64);
+        count(&self.counters().quarantined, refused as u64);
+        Ok(SpoolTicket(ticket))
     }
 
     fn session(&self, event: SessionEvent<'_>) -> Result<SpoolTicket, SubmitError> {

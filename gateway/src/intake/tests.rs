@@ -18,7 +18,7 @@ fn poll(ticket: &mut SpoolTicket) -> Poll<Result<(), Failed>> {
 fn an_ack_never_leaves_before_the_sync() {
     let mut opened = reopen(&SimFiles::new());
     let door = intake(&opened.spool);
-    let mut ticket = door.submit("c", &[frame("pantau/a/pm10", b"1", 1, None)], &mut Vec::new()).unwrap();
+    let mut ticket = door.submit("c", &[frame("pantau/a/pm10", b"1", 1, None)]).unwrap();
     let mut session = door.session(SessionEvent::Started { client: "c", expiry_s: 1 }).unwrap();
     assert!(poll(&mut ticket).is_pending() && poll(&mut session).is_pending());
     while opened.committer.commit_once().unwrap() {}
@@ -26,7 +26,7 @@ fn an_ack_never_leaves_before_the_sync() {
 }
 
 #[test]
-fn only_untimed_and_refused_qos_1_deliveries_are_reported_and_poison_takes_a_position() {
+fn deliveries_are_journaled_with_their_readings_and_poison_takes_a_position() {
     let mut opened = reopen(&SimFiles::new());
     let door = intake(&opened.spool);
     let timed = br#"{"time":1800000000000,"pm10":1}"#;
@@ -38,9 +38,7 @@ fn only_untimed_and_refused_qos_1_deliveries_are_reported_and_poison_takes_a_pos
         frame("pantau/a/pm10", b"5", 1, None),
         frame("pantau/a", br#"{"pm10":6}"#, 1, key(6, 66, Delivery::AtLeastOnce)),
     ];
-    let mut untimed = vec![99];
-    drop(door.submit("c", &frames, &mut untimed).unwrap());
-    assert_eq!(untimed, [1, 2, 5]);
+    drop(door.submit("c", &frames).unwrap());
     while opened.committer.commit_once().unwrap() {}
     assert_eq!(opened.spool.journal().synced(), Position(6));
     assert_eq!((value(&door.counters().accepted), value(&door.counters().quarantined)), (6, 1));
@@ -54,7 +52,7 @@ fn only_untimed_and_refused_qos_1_deliveries_are_reported_and_poison_takes_a_pos
         .next()
         .unwrap();
     assert_eq!((record.refused[0].offset, record.source.as_str()), (2, "c"));
-    assert_eq!((record.ids, record.hashes, record.held), (vec![1, 2, 3, 6], vec![0, 22, 33, 66], vec![4]));
+    assert_eq!((record.ids, record.hashes, record.held), (vec![1, 2, 3, 6], vec![11, 22, 33, 66], vec![4]));
 }
 
 #[test]
@@ -74,6 +72,6 @@ fn a_slice_with_too_many_readings_is_to_be_split_and_nothing_of_it_is_taken() {
     let members: Vec<String> = (0..1_000).map(|n| format!("\"pm10/c{n}\":{n}")).collect();
     let payload = format!("{{{}}}", members.join(","));
     let frames = [frame("pantau/a", payload.as_bytes(), 1, None); 21];
-    assert_eq!(door.submit("c", &frames, &mut Vec::new()).unwrap_err(), SubmitError::TooLarge);
+    assert_eq!(door.submit("c", &frames).unwrap_err(), SubmitError::TooLarge);
     assert_eq!(value(&door.counters().accepted), 0);
 }

@@ -41,8 +41,8 @@ pub struct DeliveryKey {
 /// The quality of service that a [`DeliveryKey`] belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// QoS 1: journal `(packet_id, hash)` if the frame holds readings without a time of their own, and report
-    /// its index; journal nothing otherwise. A new entry replaces an older one with the same packet id.
+    /// QoS 1: journal `(packet_id, hash)`. A new entry replaces an older one with the same packet id, and ends
+    /// those of the client that came in more than [`ACKNOWLEDGED_MS`] before.
     AtLeastOnce,
     /// QoS 2: journal the packet id as held, whatever the frame holds, also when it cannot be decoded.
     ExactlyOnce,
@@ -68,11 +68,26 @@ pub struct RecoveredSession {
     pub client: String,
     /// Seconds after the end of its connection at which the session ends; `u32::MAX` = never.
     pub expiry_s: u32,
-    /// `(packet id, hash)` of the untimed or refused QoS 1 deliveries, oldest first, at most [`MAX_ENTRIES`], each id once.
-    pub entries: Vec<(u16, u64)>,
+    /// The QoS 1 deliveries whose repeat can still come, oldest first, at most [`MAX_ENTRIES`], each id once.
+    pub entries: Vec<Delivered>,
     /// Packet ids of QoS 2 deliveries that are stored and not yet released.
     pub held: Vec<u16>,
 }
+
+/// A QoS 1 delivery that is journaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// MQTT packet identifier.
+    pub packet_id: u16,
+    /// Its [`DeliveryKey::hash`].
+    pub hash: u64,
+    /// [`Frame::arrival`] of its record's first frame.
+    pub arrival: TimeMs,
+}
+
+/// A client that sends something new more than so many milliseconds after a message has the acknowledgement of that
+/// one. Should the link be so slow that it has not, the message is stored again.
+pub const ACKNOWLEDGED_MS: i64 = 30_000;
 
 /// Redelivery entries that are kept for one client: the Receive Maximum that the listener announces, since a
 /// client can have no more deliveries than that on the way.
@@ -85,17 +100,11 @@ pub trait Intake: Clone + Send + Sync + 'static {
 
     /// Decodes the frames and journals them as one record. Never blocks on the disk.
     ///
-    /// `source` is the client identifier. `untimed` is cleared and then holds, rising, the indices of the
-    /// frames with [`Delivery::AtLeastOnce`] for which an entry was journaled.
+    /// `source` is the client identifier.
     ///
     /// # Errors
     /// Nothing of the slice is taken when an error is returned.
-    fn submit(
-        &self,
-        source: &str,
-        frames: &[Frame<'_>],
-        untimed: &mut Vec<usize>,
-    ) -> Result<Self::Ticket, SubmitError>;
+    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<Self::Ticket, SubmitError>;
 
     /// Journals what happens to a persistent session. May use space that readings may not.
     ///

@@ -50,7 +50,6 @@ pub(crate) struct Live<'a, I: Intake> {
     tickets: VecDeque<I::Ticket>,
     inbuf: BytesMut,
     read: usize,
-    untimed: Vec<usize>,
     /// The spool is full: something pending was not taken.
     withheld: bool,
     /// The client is being read.
@@ -80,7 +79,6 @@ impl<'a, I: Intake> Live<'a, I> {
             tickets: VecDeque::new(),
             inbuf,
             read: READ.0,
-            untimed: Vec::new(),
             withheld: false,
             reading: true,
             writing: false,
@@ -177,7 +175,7 @@ impl<'a, I: Intake> Live<'a, I> {
     /// Goes through the packets that were read, up to one that needs the hub or to the first incomplete one.
     fn decode(&mut self) -> Result<Next, Violation> {
         while let Some(packet) = self.session.wire.next(&mut self.inbuf)? {
-            match self.session.packet(packet)? {
+            match self.session.packet(packet, self.arrival)? {
                 Next::Go => {}
                 stop => return Ok(stop),
             }
@@ -200,9 +198,9 @@ impl<'a, I: Intake> Live<'a, I> {
                 Work::Frames(messages) => {
                     let messages = messages.min(most);
                     let frames = self.session.frames(messages, self.arrival);
-                    let taken = self.context.intake.submit(self.session.client(), &frames, &mut self.untimed);
+                    let taken = self.context.intake.submit(self.session.client(), &frames);
                     drop(frames);
-                    (taken.inspect(|_| self.session.accepted(messages, &self.untimed)), messages)
+                    (taken.inspect(|_| self.session.accepted(messages, self.arrival)), messages)
                 }
             };
             match taken {

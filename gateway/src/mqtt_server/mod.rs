@@ -12,8 +12,8 @@
 //! Always holds:
 //! - PUBACK and PUBREC leave after the intake's ticket has resolved, in order; PUBCOMP of a persistent session
 //!   after that of the release.
-//! - Repeats: those of a message that is not acknowledged yet are swallowed; QoS 2 ids and untimed QoS 1
-//!   messages of a persistent session are known across connections and restarts. In doubt a message is stored.
+//! - Repeats: those of a message that is not acknowledged yet are swallowed; QoS 2 ids and QoS 1 messages
+//!   of a persistent session are known across connections and restarts. In doubt a message is stored.
 //! - A full spool withholds acknowledgements; of what a client sends meanwhile only a little is read.
 //! - Every queue is bounded, every wait for a client has an end.
 //! - The retained flag, the payload format indicator and a will of a device are taken note of by nobody.

@@ -116,8 +116,8 @@ impl Pipeline {
         frames
     }
 
-    /// The intake has taken the first `count` messages. `stored` hears of each and of its index.
-    pub(crate) fn accepted(&mut self, count: usize, mut stored: impl FnMut(usize, Option<&DeliveryKey>)) {
+    /// The intake has taken the first `count` messages. `stored` hears of each that has a key.
+    pub(crate) fn accepted(&mut self, count: usize, mut stored: impl FnMut(&DeliveryKey)) {
         let mut batch = Outstanding { acks: Vec::with_capacity(count), bytes: 0 };
         let (mut messages, mut items) = (0, 0);
         for item in &self.pending {
@@ -125,7 +125,7 @@ impl Pipeline {
                 Item::Store { .. } if messages == count => break,
                 Item::Store { key, .. } => {
                     batch.bytes += item.bytes();
-                    stored(messages, key.as_ref());
+                    key.iter().for_each(&mut stored);
                     messages += 1;
                 }
                 Item::Answer(_) => {}

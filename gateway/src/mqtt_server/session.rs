@@ -145,10 +145,10 @@ impl Session {
         self.pipeline.bytes()
     }
 
-    /// Takes one packet.
-    pub(crate) fn packet(&mut self, packet: Inbound) -> Result<Next, Violation> {
+    /// Takes one packet, which came in at `arrival`.
+    pub(crate) fn packet(&mut self, packet: Inbound, arrival: TimeMs) -> Result<Next, Violation> {
         match packet {
-            Inbound::Publish(publish) => self.publish(publish)?,
+            Inbound::Publish(publish) => self.publish(publish, arrival)?,
             Inbound::PubAck(packet_id) => {
                 let Session { kept, wire, out, client_window, .. } = self;
                 kept.outbox.acknowledged(packet_id, *client_window, wire, out);
@@ -183,7 +183,7 @@ impl Session {
         Ok(Next::Go)
     }
 
-    fn publish(&mut self, publish: Box<Publish>) -> Result<(), Violation> {
+    fn publish(&mut self, publish: Box<Publish>, arrival: TimeMs) -> Result<(), Violation> {
         let packet_id = match publish.packet_id {
             Some(packet_id) if publish.qos != QoS::AtMostOnce => packet_id.get(),
             _ => {
@@ -195,25 +195,25 @@ impl Session {
             return Err(too_many());
         }
         if publish.qos == QoS::ExactlyOnce {
-            return self.exactly_once(packet_id, publish);
+            return self.exactly_once(packet_id, publish, arrival);
         }
-        let item = self.at_least_once(packet_id, publish);
+        let item = self.at_least_once(packet_id, publish, arrival);
         self.repeats += u64::from(!matches!(item, Some(Item::Store { .. })));
         item.into_iter().for_each(|item| self.pipeline.push(item));
         Ok(())
     }
 
-    fn at_least_once(&mut self, packet_id: u16, publish: Box<Publish>) -> Option<Item> {
+    fn at_least_once(&mut self, packet_id: u16, publish: Box<Publish>, arrival: TimeMs) -> Option<Item> {
         let ack = Ack::Stored(packet_id);
         let known = publish.dup && !self.kept.deliveries.is_empty();
         let hash =
             if self.persistent || known { types::delivery_hash(&publish.topic, &publish.payload) } else { 0 };
         if !publish.dup {
-            self.kept.deliveries.forget(packet_id);
+            self.kept.deliveries.new_message(packet_id, arrival);
         } else if self.pipeline.owes(ack) {
             return None;
         } else {
-            match self.kept.deliveries.repeat(packet_id, hash) {
+            match self.kept.deliveries.repeat(packet_id, hash, arrival) {
                 Repeat::Unknown => {}
                 Repeat::OfThisConnection => return None,
                 Repeat::OfEarlierConnection => return Some(Item::Answer(ack)),
@@ -223,7 +223,12 @@ impl Session {
         Some(Item::Store { publish, key: self.persistent.then_some(key), ack: Some(ack) })
     }
 
-    fn exactly_once(&mut self, packet_id: u16, publish: Box<Publish>) -> Result<(), Violation> {
+    fn exactly_once(
+        &mut self,
+        packet_id: u16,
+        publish: Box<Publish>,
+        arrival: TimeMs,
+    ) -> Result<(), Violation> {
         let ack = Ack::Received(packet_id);
         if self.kept.held.contains(&packet_id) {
             self.repeats += 1;
@@ -236,6 +241,7 @@ impl Session {
             return Err(too_many());
         }
         self.kept.held.insert(packet_id);
+        self.kept.deliveries.new_message(packet_id, arrival);
         let key = self.persistent.then(|| DeliveryKey {
             packet_id,
             hash: types::delivery_hash(&publish.topic, &publish.payload),
@@ -255,13 +261,12 @@ impl Session {
         self.pipeline.frames(count, arrival)
     }
 
-    /// The intake has taken the first `count` messages; `untimed` as it reported.
-    pub(crate) fn accepted(&mut self, count: usize, untimed: &[usize]) {
-        let mut untimed = untimed.iter().peekable();
+    /// The intake has taken the first `count` messages as of `arrival`.
+    pub(crate) fn accepted(&mut self, count: usize, arrival: TimeMs) {
         let deliveries = &mut self.kept.deliveries;
-        self.pipeline.accepted(count, |index, key| {
-            if let (Some(_), Some(key)) = (untimed.next_if_eq(&&index), key) {
-                deliveries.insert(key.packet_id, key.hash);
+        self.pipeline.accepted(count, |key| {
+            if key.kind == types::Delivery::AtLeastOnce {
+                deliveries.stored(key.packet_id, key.hash, arrival);
             }
         });
     }

@@ -42,7 +42,7 @@ pub(crate) struct Record {
     /// Packet ids of QoS 1 deliveries, in order.
     #[prost(uint32, repeated, tag = "10")]
     pub(crate) ids: Vec<u32>,
-    /// One an id: the delivery's hash, or 0 where the id is taken by a delivery that needs no entry.
+    /// One an id: the delivery's hash.
     #[prost(fixed64, repeated, tag = "11")]
     pub(crate) hashes: Vec<u64>,
     /// Packet ids of QoS 2 deliveries.
@@ -161,6 +161,12 @@ pub(crate) struct SavedSession {
     pub(crate) hashes: Vec<u64>,
     #[prost(uint32, repeated, tag = "5")]
     pub(crate) held: Vec<u32>,
+    /// When its last delivery came in, ms since the epoch.
+    #[prost(sint64, tag = "6")]
+    pub(crate) heard: i64,
+    /// One an id: how many milliseconds before `heard` it came in.
+    #[prost(uint32, repeated, tag = "7")]
+    pub(crate) ages: Vec<u32>,
 }
 
 impl Record {

@@ -1,14 +1,17 @@
 //! The durable side of persistent MQTT sessions: redelivery entries and held QoS 2 ids. Pure.
 //!
-//! Always: at most [`MAX_ENTRIES`] deliveries are remembered a client, the oldest forgotten first; an id names at
-//! most one entry. The listener drops repeats with its own copy; this one exists for snapshots and restarts.
+//! Always: at most [`MAX_ENTRIES`] deliveries are remembered a client, the latest ones; none came in more than
+//! [`ACKNOWLEDGED_MS`] before the last of them, or after it, which shows that the clock went back. The listener drops
+//! repeats with its own copy, which knows more (recognised repeats are not journaled); this one exists for snapshots
+//! and restarts.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use hashbrown::HashMap;
+use hashbrown::HashSet;
+use pantau_proto::TimeMs;
 
 use super::record::{Change, Record, SavedSession, SessionChange};
-use crate::intake::types::{MAX_ENTRIES, RecoveredSession};
+use crate::intake::types::{ACKNOWLEDGED_MS, Delivered, MAX_ENTRIES, RecoveredSession};
 
 /// All persistent sessions by client.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -19,45 +22,45 @@ pub(crate) struct Sessions {
 #[derive(Debug, Default, Clone)]
 struct Session {
     expiry_s: u32,
-    /// Oldest first; a hash of 0 is a slot whose id was used again.
-    entries: VecDeque<(u16, u64)>,
-    /// Number of the front slot, counted from the session's start.
-    base: u64,
-    /// Where an id's slot is.
-    slots: HashMap<u16, u64>,
+    /// When the last delivery was journaled.
+    heard: TimeMs,
+    /// Oldest first; of one id the last one counts.
+    entries: VecDeque<Delivered>,
     held: BTreeSet<u16>,
 }
 
 impl PartialEq for Session {
     fn eq(&self, other: &Self) -> bool {
-        self.expiry_s == other.expiry_s && self.held == other.held && self.live().eq(other.live())
+        (self.expiry_s, self.heard, &self.held) == (other.expiry_s, other.heard, &other.held)
+            && self.live() == other.live()
     }
 }
 
 impl Session {
-    fn live(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        self.entries.iter().copied().filter(|entry| entry.1 != 0)
+    /// The last delivery of each id, oldest first.
+    fn live(&self) -> Vec<Delivered> {
+        let mut seen = HashSet::new();
+        let last = |entry: &Delivered| seen.insert(entry.packet_id);
+        let mut live: Vec<Delivered> = self.entries.iter().rev().copied().filter(last).collect();
+        live.reverse();
+        live
     }
 
-    /// The id is used by a new delivery; `hash` 0 means without an entry.
-    fn deliver(&mut self, id: u16, hash: u64) {
-        if let Some(slot) = self.slots.remove(&id)
-            && let Some(entry) = self.entries.get_mut(usize::try_from(slot - self.base).unwrap_or(usize::MAX))
-        {
-            entry.1 = 0;
+    /// Deliveries came in: what was acknowledged long before is forgotten.
+    fn hear(&mut self, arrival: TimeMs) {
+        let went_back = arrival < self.heard;
+        self.heard = arrival;
+        let over = |entry: &Delivered| arrival.0.saturating_sub(entry.arrival.0) > ACKNOWLEDGED_MS;
+        while self.entries.front().is_some_and(|entry| went_back || over(entry)) {
+            self.entries.pop_front();
         }
-        if hash != 0 {
-            self.slots.insert(id, self.base + self.entries.len() as u64);
-            self.entries.push_back((id, hash));
+    }
+
+    fn deliver(&mut self, packet: u32, hash: u64, arrival: TimeMs) {
+        if self.entries.len() >= MAX_ENTRIES {
+            self.entries.pop_front();
         }
-        while self.entries.len() > MAX_ENTRIES || self.entries.front().is_some_and(|entry| entry.1 == 0) {
-            if let Some((id, hash)) = self.entries.pop_front()
-                && hash != 0
-            {
-                self.slots.remove(&id);
-            }
-            self.base += 1;
-        }
+        self.entries.push_back(Delivered { packet_id: id(packet), hash, arrival });
     }
 }
 
@@ -77,8 +80,10 @@ impl Sessions {
                     .entry(record.source.clone())
                     .or_insert_with(|| Session { expiry_s: u32::MAX, ..Session::default() }),
             };
+            let arrival = TimeMs(record.arrival);
+            session.hear(arrival);
             for (packet, hash) in record.ids.iter().zip(&record.hashes) {
-                session.deliver(id(*packet), *hash);
+                session.deliver(*packet, *hash, arrival);
             }
             session.held.extend(record.held.iter().map(|packet| id(*packet)));
         }
@@ -104,17 +109,30 @@ impl Sessions {
     /// For snapshots.
     pub(crate) fn save(&self) -> impl Iterator<Item = SavedSession> + '_ {
         self.clients.iter().map(|(client, session)| {
-            let (ids, hashes) = session.live().map(|(id, hash)| (u32::from(id), hash)).unzip();
-            let held = session.held.iter().map(|id| u32::from(*id)).collect();
-            SavedSession { client: client.clone(), expiry_s: session.expiry_s, ids, hashes, held }
+            let mut saved = SavedSession {
+                client: client.clone(),
+                expiry_s: session.expiry_s,
+                held: session.held.iter().map(|id| u32::from(*id)).collect(),
+                heard: session.heard.0,
+                ..SavedSession::default()
+            };
+            for entry in session.live() {
+                saved.ids.push(u32::from(entry.packet_id));
+                saved.hashes.push(entry.hash);
+                saved.ages.push(u32::try_from(session.heard.0 - entry.arrival.0).unwrap_or(u32::MAX));
+            }
+            saved
         })
     }
 
-    /// From a snapshot's part.
+    /// From a snapshot's part. One without times ends its entries with the next delivery.
     pub(crate) fn load(&mut self, saved: &SavedSession) {
-        let mut session = Session { expiry_s: saved.expiry_s, ..Session::default() };
-        for (packet, hash) in saved.ids.iter().zip(&saved.hashes) {
-            session.deliver(id(*packet), *hash);
+        let heard = TimeMs(saved.heard);
+        let mut session = Session { expiry_s: saved.expiry_s, heard, ..Session::default() };
+        let ages = saved.ages.iter().copied().chain(std::iter::repeat(0));
+        for ((packet, hash), age) in saved.ids.iter().zip(&saved.hashes).zip(ages) {
+            let arrival = TimeMs(saved.heard.saturating_sub(i64::from(age)));
+            session.deliver(*packet, *hash, arrival);
         }
         session.held = saved.held.iter().map(|packet| id(*packet)).collect();
         self.clients.insert(saved.client.clone(), session);
@@ -127,7 +145,7 @@ impl Sessions {
             .map(|(client, session)| RecoveredSession {
                 client: client.clone(),
                 expiry_s: session.expiry_s,
-                entries: session.live().collect(),
+                entries: session.live(),
                 held: session.held.iter().copied().collect(),
             })
             .collect()

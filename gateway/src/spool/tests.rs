@@ -10,15 +10,16 @@ use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::v1::LossReason;
 
 use super::open::Opened;
+use super::record::SavedSession;
 use super::sessions::Sessions;
 use super::*;
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::figures::value;
 use crate::intake::SpoolIntake;
-use crate::intake::types::{Delivery, DeliveryKey, Frame, Intake as _, MAX_ENTRIES, SessionEvent};
+use crate::intake::types::{Delivered, Delivery, DeliveryKey, Frame, Intake as _, MAX_ENTRIES, SessionEvent};
 
-fn bounds() -> Bounds {
+pub(crate) fn bounds() -> Bounds {
     Bounds {
         max_bytes: 16 * (4 << 10),
         free_floor_bytes: 0,
@@ -30,7 +31,11 @@ fn bounds() -> Bounds {
 }
 
 pub(crate) fn reopen(files: &SimFiles) -> Opened<SimFiles> {
-    open(files.clone(), Path::new("spool"), bounds(), 42, Arc::new(Counters::default())).unwrap()
+    reopen_with(files, bounds())
+}
+
+pub(crate) fn reopen_with(files: &SimFiles, bounds: Bounds) -> Opened<SimFiles> {
+    open(files.clone(), Path::new("spool"), bounds, 42, Arc::new(Counters::default())).unwrap()
 }
 
 pub(crate) fn intake(spool: &Spool<SimFiles>) -> SpoolIntake<SimFiles> {
@@ -176,9 +181,9 @@ fn what_an_ingest_lacks_that_is_restored_while_segments_are_freed_does_not_keep_
 fn a_large_snapshot_is_not_repeated_before_as_much_else_was_written() {
     let files = SimFiles::new();
     let bounds = Bounds { segment_bytes: 64 << 10, max_bytes: 64 * (64 << 10), ..bounds() };
-    let mut opened = open(files, Path::new("spool"), bounds, 42, Arc::new(Counters::default())).unwrap();
+    let mut opened = reopen_with(&files, bounds);
     let id = |n: usize| u32::try_from(n).unwrap();
-    for client in 0..30 {
+    for client in 0..20 {
         let ids: Vec<u32> = (1..=id(MAX_ENTRIES)).collect();
         let record =
             Record { source: format!("c{client}"), hashes: vec![7; ids.len()], ids, ..Record::default() };
@@ -197,28 +202,62 @@ fn a_large_snapshot_is_not_repeated_before_as_much_else_was_written() {
     assert!(written[3] - written[0] < 4 << 10, "no other one follows: {written:?}");
 }
 
+fn delivery(id: u32, hash: u64, arrival: i64) -> Record {
+    Record { source: "c".into(), ids: vec![id], hashes: vec![hash], arrival, ..Record::default() }
+}
+
 #[test]
 fn sessions_forget_the_oldest_entries_and_those_whose_id_is_used_again() {
     let mut sessions = Sessions::default();
     let mut deliver = |id: u32, hash: u64| {
-        sessions.apply(&Record {
-            source: "c".into(),
-            ids: vec![id],
-            hashes: vec![hash],
-            ..Record::default()
-        });
+        sessions.apply(&delivery(id, hash, 0));
         sessions.recovered().remove(0).entries
     };
-    for n in 0..=u32::try_from(MAX_ENTRIES).unwrap() {
+    for n in 0..u32::try_from(MAX_ENTRIES).unwrap() {
         deliver(n + 1, 9);
     }
-    let entries = deliver(5, 0);
-    assert_eq!(entries.len(), MAX_ENTRIES - 1);
-    assert_eq!(entries[0].0, 2);
-    assert!(entries.iter().all(|entry| entry.0 != 5));
+    let entries = deliver(2_000, 9);
+    assert_eq!((entries.len(), entries[0].packet_id), (MAX_ENTRIES, 2));
     let entries = deliver(6, 77);
-    assert_eq!(entries.last(), Some(&(6, 77)));
-    assert_eq!(entries.iter().filter(|entry| entry.0 == 6).count(), 1);
+    assert_eq!(entries.len(), MAX_ENTRIES - 1);
+    assert_eq!(entries.last(), Some(&Delivered { packet_id: 6, hash: 77, arrival: TimeMs(0) }));
+    assert_eq!(entries.iter().filter(|entry| entry.packet_id == 6).count(), 1);
+}
+
+#[test]
+fn sessions_forget_deliveries_whose_acknowledgement_has_had_its_time_also_after_a_snapshot() {
+    let ids = |sessions: &Sessions| {
+        let entries = sessions.recovered().remove(0).entries;
+        entries.iter().map(|entry| entry.packet_id).collect::<Vec<_>>()
+    };
+    for snapshot in [false, true] {
+        let mut sessions = Sessions::default();
+        let start = 1_800_000_000_000;
+        for (id, second) in [(1, 0), (2, 10), (3, 30)] {
+            sessions.apply(&delivery(id, 9, start + second * 1_000));
+        }
+        assert_eq!(ids(&sessions), [1, 2, 3]);
+        if snapshot {
+            let saved: Vec<_> = sessions.save().collect();
+            sessions = Sessions::default();
+            saved.iter().for_each(|saved| sessions.load(saved));
+        }
+        sessions.apply(&delivery(4, 9, start + 30_001));
+        assert_eq!(ids(&sessions), [2, 3, 4], "snapshot: {snapshot}");
+        // The clock went back: how old the others are is not known.
+        sessions.apply(&delivery(5, 9, start + 30_000));
+        assert_eq!(ids(&sessions), [5], "snapshot: {snapshot}");
+    }
+}
+
+#[test]
+fn entries_of_a_snapshot_without_times_are_known_until_something_new_comes() {
+    let mut sessions = Sessions::default();
+    let saved = SavedSession { client: "c".into(), ids: vec![1], hashes: vec![9], ..SavedSession::default() };
+    sessions.load(&saved);
+    assert_eq!(sessions.recovered()[0].entries.len(), 1);
+    sessions.apply(&delivery(2, 9, 1_800_000_000_000));
+    assert_eq!(sessions.recovered()[0].entries[0].packet_id, 2);
 }
 
 #[test]
@@ -270,7 +309,7 @@ fn a_full_spool_withholds_until_acked_segments_are_freed() {
     let mut taken = 0;
     let full = loop {
         let frames = [frame("pantau/a/pm10", b"1", 1, None)];
-        match door.submit("c", &frames, &mut Vec::new()) {
+        match door.submit("c", &frames) {
             Ok(ticket) => drop(ticket),
             Err(error) => break error,
         }
@@ -287,7 +326,7 @@ fn a_full_spool_withholds_until_acked_segments_are_freed() {
     spool.release(below).unwrap();
     while opened.committer.commit_once().unwrap() {}
     let frames = [frame("pantau/a/pm10", b"1", 1, None)];
-    drop(door.submit("c", &frames, &mut Vec::new()).unwrap());
+    drop(door.submit("c", &frames).unwrap());
     while opened.committer.commit_once().unwrap() {}
     drop((opened, spool, door));
     let opened = reopen(&files.crash(PowerCut::LoseAll));
@@ -299,7 +338,7 @@ fn a_full_spool_withholds_until_acked_segments_are_freed() {
 fn fill(opened: &mut Opened<SimFiles>) {
     let door = intake(&opened.spool);
     let frames = [frame("pantau/a/pm10", b"1", 1, None)];
-    while let Ok(ticket) = door.submit("c", &frames, &mut Vec::new()) {
+    while let Ok(ticket) = door.submit("c", &frames) {
         drop(ticket);
         while opened.committer.commit_once().unwrap() {}
     }

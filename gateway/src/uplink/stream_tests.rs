@@ -85,7 +85,7 @@ async fn publish(intake: &SpoolIntake<StdFiles>, from: i64, to: i64) {
         let payload = format!("{n}.5");
         let topic = format!("pantau/dev-{}/pm10", n % 7);
         let frames = [frame(&topic, payload.as_bytes(), n)];
-        intake.submit("client", &frames, &mut Vec::new()).unwrap().await.unwrap();
+        intake.submit("client", &frames).unwrap().await.unwrap();
     }
 }
 
@@ -99,7 +99,7 @@ async fn what_the_intake_acks_arrives_at_ingest_as_it_was() {
         frame("pantau/a/pm10", b"4", 3),
         frame("pantau/a/pm10", b"nonsense", 4),
     ];
-    intake.submit("client", &frames, &mut Vec::new()).unwrap().await.unwrap();
+    intake.submit("client", &frames).unwrap().await.unwrap();
     until("five positions", || fake.stored() == 5).await;
     until("the acks", || spool.backlog(TimeMs(0)).0 == 0).await;
     let city = fake.city.lock().unwrap();

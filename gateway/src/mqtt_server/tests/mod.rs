@@ -7,6 +7,7 @@ mod deliveries;
 mod guards;
 mod outbound;
 mod registry;
+mod repeats;
 mod session;
 mod support;
 mod tcp;

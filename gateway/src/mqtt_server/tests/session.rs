@@ -16,6 +16,7 @@ struct Bench {
     stored: Vec<(String, Option<Delivery>)>,
     released: Vec<u16>,
     tickets: usize,
+    now: TimeMs,
 }
 
 impl Bench {
@@ -29,7 +30,7 @@ impl Bench {
             panic!("CONNECT");
         };
         let session = Session::begin(Box::new(kept), connect.0, 100);
-        Bench { session, stored: Vec::new(), released: Vec::new(), tickets: 0 }
+        Bench { session, stored: Vec::new(), released: Vec::new(), tickets: 0, now: TimeMs(0) }
     }
 
     fn persistent() -> Self {
@@ -42,13 +43,14 @@ impl Bench {
 
     fn reconnect(self) -> Self {
         assert_eq!(self.tickets, 0, "a session is given back only without tickets");
-        Bench { stored: self.stored, released: self.released, ..Bench::new(false, *self.session.end()) }
+        let Bench { stored, released, now, .. } = self;
+        Bench { stored, released, now, ..Bench::new(false, *self.session.end()) }
     }
 
     /// One packet as bytes.
     fn packet(&mut self, bytes: &[u8]) -> Next {
         let packet = self.session.wire.next(&mut BytesMut::from(bytes)).unwrap().unwrap();
-        self.session.packet(packet).unwrap()
+        self.session.packet(packet, self.now).unwrap()
     }
 
     fn publish(&mut self, qos: u8, packet_id: u16, dup: bool, payload: &str) {
@@ -66,7 +68,7 @@ impl Bench {
         self.packet(&[0x62, 2, high, low]);
     }
 
-    /// Hands everything pending to the intake; every message counts as untimed unless it says `time`.
+    /// Hands everything pending to the intake.
     fn submit(&mut self) {
         loop {
             match self.session.work() {
@@ -76,18 +78,13 @@ impl Bench {
                     self.session.released(packet_id);
                 }
                 Work::Frames(count) => {
-                    let frames = self.session.frames(count, TimeMs(0));
+                    let frames = self.session.frames(count, self.now);
                     assert_eq!(frames.len(), count);
-                    let mut untimed = Vec::new();
-                    for (index, frame) in frames.iter().enumerate() {
+                    for frame in frames {
                         let payload = String::from_utf8(frame.payload.to_vec()).unwrap();
-                        let kind = frame.key.map(|key| key.kind);
-                        if kind == Some(Delivery::AtLeastOnce) && !payload.contains("time") {
-                            untimed.push(index);
-                        }
-                        self.stored.push((payload, kind));
+                        self.stored.push((payload, frame.key.map(|key| key.kind)));
                     }
-                    self.session.accepted(count, &untimed);
+                    self.session.accepted(count, self.now);
                 }
             }
             self.tickets += 1;
@@ -199,18 +196,18 @@ fn the_ack_of_a_repeat_keeps_its_place() {
 fn in_doubt_a_message_is_stored() {
     let mut bench = Bench::persistent();
     bench.publish(1, 1, false, "a");
-    bench.publish(1, 2, false, "time");
+    bench.publish(1, 2, false, "b");
     bench.publish(1, 3, false, "c");
     bench.submit();
     bench.resolve_all();
     let mut bench = bench.reconnect();
     bench.publish(1, 1, true, "other payload");
-    bench.publish(1, 2, true, "time");
+    bench.publish(1, 2, true, "b");
     bench.publish(1, 3, false, "c");
     bench.publish(1, 4, true, "never seen");
     bench.submit();
     assert_eq!(bench.resolve_all(), [(PUBACK, 1), (PUBACK, 2), (PUBACK, 3), (PUBACK, 4)]);
-    assert_eq!(bench.stored.len(), 7);
+    assert_eq!(bench.payloads(), ["a", "b", "c", "other payload", "c", "never seen"]);
 }
 
 #[test]
@@ -275,7 +272,7 @@ fn a_v5_client_that_exceeds_the_receive_maximum_is_told_so() {
     let publish = |id: u16| [0x32, 6, 0, 1, b't', (id >> 8) as u8, id as u8, 0];
     let mut send = |id| {
         let packet = bench.session.wire.next(&mut BytesMut::from(&publish(id)[..])).unwrap().unwrap();
-        bench.session.packet(packet)
+        bench.session.packet(packet, TimeMs(0))
     };
     for id in 1..=RECEIVE_MAX {
         send(id).unwrap();
@@ -286,8 +283,9 @@ fn a_v5_client_that_exceeds_the_receive_maximum_is_told_so() {
 #[test]
 fn a_session_without_expiry_cannot_get_one_by_leaving() {
     let mut bench = Bench::new(true, Kept::default());
-    assert!(bench.session.packet(Inbound::Disconnect { expiry_s: Some(5) }).is_err());
-    assert_eq!(bench.session.packet(Inbound::Disconnect { expiry_s: Some(0) }).unwrap(), Next::Leave);
+    assert!(bench.session.packet(Inbound::Disconnect { expiry_s: Some(5) }, TimeMs(0)).is_err());
+    let leave = Inbound::Disconnect { expiry_s: Some(0) };
+    assert_eq!(bench.session.packet(leave, TimeMs(0)).unwrap(), Next::Leave);
 }
 
 #[derive(Debug, Clone)]
@@ -329,7 +327,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Publish { qos, id, dup, payload } => {
-                    bench.publish(qos, id, dup, if payload == 0 { "time" } else { ["x", "y", "z"][usize::from(payload - 1)] });
+                    bench.publish(qos, id, dup, ["w", "x", "y", "z"][usize::from(payload)]);
                     match qos {
                         1 => expected.push_back((PUBACK, id)),
                         2 => expected.push_back((PUBREC, id)),

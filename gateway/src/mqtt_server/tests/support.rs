@@ -21,7 +21,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Clock, Config, Outbound, Server, Stats};
-use crate::intake::types::{Delivery, Failed, Frame, Intake, RecoveredSession, SessionEvent, SubmitError};
+use crate::intake::types::{Failed, Frame, Intake, RecoveredSession, SessionEvent, SubmitError};
 
 /// What was journaled, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,6 @@ struct State {
     largest: Option<usize>,
 }
 
-/// Payloads that contain `time` count as timed, all others as untimed.
 #[derive(Clone, Default)]
 pub(crate) struct TestIntake {
     state: Arc<Mutex<State>>,
@@ -146,14 +145,8 @@ impl TestIntake {
 impl Intake for TestIntake {
     type Ticket = Ticket;
 
-    fn submit(
-        &self,
-        source: &str,
-        frames: &[Frame<'_>],
-        untimed: &mut Vec<usize>,
-    ) -> Result<Ticket, SubmitError> {
+    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<Ticket, SubmitError> {
         let mut state = self.state.lock().unwrap();
-        untimed.clear();
         if state.full {
             return Err(SubmitError::Full);
         }
@@ -161,11 +154,7 @@ impl Intake for TestIntake {
             return Err(SubmitError::TooLarge);
         }
         state.submits += 1;
-        for (index, frame) in frames.iter().enumerate() {
-            let has_time = frame.payload.windows(4).any(|window| window == b"time");
-            if !has_time && frame.key.is_some_and(|key| key.kind == Delivery::AtLeastOnce) {
-                untimed.push(index);
-            }
+        for frame in frames {
             state.journal.push(Entry::Stored {
                 source: source.to_owned(),
                 topic: frame.topic.to_owned(),

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
+use pantau_proto::TimeMs;
 use rmqtt_codec::MqttPacket;
 use rmqtt_codec::v5;
 use tokio_util::codec::Encoder;
 
 use super::super::Config;
-use super::support::{Client, Entry, TestIntake, open_config, start, start_with, v5_connect, wait_for};
-use crate::intake::types::{Failed, RecoveredSession, delivery_hash};
+use super::support::{
+    Client, Entry, TestIntake, clock, open_config, start, start_with, v5_connect, wait_for,
+};
+use crate::intake::types::{Delivered, Failed, RecoveredSession, delivery_hash};
 
 const TOPIC: &str = "pantau/dev/x";
 
@@ -215,7 +218,7 @@ async fn a_repeat_across_reconnects_is_acknowledged_and_not_stored() {
     let server = start(open_config(), &intake).await;
     let (mut device, _) = Client::v3(server.address, "a", false).await;
     device.publish(1, 5, false, "21.5").await;
-    device.publish(1, 6, false, "time 21.5").await;
+    device.publish(1, 6, false, "21.5").await;
     intake.holds(2).await;
     drop(device);
     intake.set_manual(false);
@@ -223,14 +226,13 @@ async fn a_repeat_across_reconnects_is_acknowledged_and_not_stored() {
     let (mut device, present) = Client::v3(server.address, "a", false).await;
     assert!(present);
     device.publish(1, 5, true, "21.5").await;
-    device.publish(1, 6, true, "time 21.5").await;
+    device.publish(1, 6, true, "21.5").await;
     device.publish(1, 7, true, "22.5").await;
     for id in 5..=7 {
         assert_eq!(device.answer().await, format!("PUBACK {id}"));
     }
-    // The timed one needs no rule: the store knows it by its time.
-    assert_eq!(intake.stored(), ["21.5", "time 21.5", "time 21.5", "22.5"]);
-    assert_eq!(server.stats.redelivered.get(), 1);
+    assert_eq!(intake.stored(), ["21.5", "21.5", "22.5"]);
+    assert_eq!(server.stats.redelivered.get(), 2);
 }
 
 #[tokio::test]
@@ -239,7 +241,11 @@ async fn sessions_recovered_from_the_journal_are_present_with_what_they_held() {
         RecoveredSession {
             client: "a".into(),
             expiry_s: 600,
-            entries: vec![(5, delivery_hash(TOPIC, b"21.5"))],
+            entries: vec![Delivered {
+                packet_id: 5,
+                hash: delivery_hash(TOPIC, b"21.5"),
+                arrival: TimeMs(0),
+            }],
             held: vec![9],
         },
         RecoveredSession { client: "gone".into(), expiry_s: 0, ..RecoveredSession::default() },
@@ -260,6 +266,32 @@ async fn sessions_recovered_from_the_journal_are_present_with_what_they_held() {
     assert!(!ack.session_present);
     assert_eq!(intake.stored(), Vec::<String>::new());
     assert_eq!(intake.journal()[0], Entry::Ended("gone".into()));
+}
+
+#[tokio::test]
+async fn a_stale_entry_does_not_swallow_a_new_message_with_its_id_and_bytes() {
+    let wall = (clock().wall)().0;
+    let entry = |packet_id, age_s: i64| Delivered {
+        packet_id,
+        hash: delivery_hash(TOPIC, b"0"),
+        arrival: TimeMs(wall - age_s * 1_000),
+    };
+    let recovered = [RecoveredSession {
+        client: "a".into(),
+        expiry_s: 600,
+        entries: vec![entry(5, 40), entry(6, 20)],
+        held: Vec::new(),
+    }];
+    let intake = TestIntake::default();
+    let server = start_with(open_config(), intake.clone(), &recovered).await;
+    let (mut device, _) = Client::v3(server.address, "a", false).await;
+    device.publish(1, 4, true, "0").await;
+    device.publish(1, 5, true, "0").await;
+    device.publish(1, 6, true, "0").await;
+    for id in 4..=6 {
+        assert_eq!(device.answer().await, format!("PUBACK {id}"));
+    }
+    assert_eq!((intake.stored().len(), server.stats.redelivered.get()), (2, 1));
 }
 
 #[tokio::test]

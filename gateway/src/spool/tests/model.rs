@@ -12,6 +12,8 @@ enum Op {
     /// Client, (packet id, payload kind, QoS) a frame.
     Publish(u8, Vec<(u16, bool, u8)>),
     Session(u8, u8, u16),
+    /// Milliseconds.
+    Wait(i64),
     Commit,
     Ack(u64),
     Keep,
@@ -25,6 +27,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         8 => (0_u8..2, frames).prop_map(|(client, frames)| Op::Publish(client, frames)),
         3 => (0_u8..2, 0_u8..4, 1_u16..6).prop_map(|(client, kind, id)| Op::Session(client, kind, id)),
+        2 => (0_i64..40_000).prop_map(Op::Wait),
         6 => Just(Op::Commit),
         3 => (1_u64..40).prop_map(Op::Ack),
         3 => Just(Op::Keep),
@@ -35,8 +38,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..200)
 }
 
-/// Expiry, entries oldest first, held ids.
-type Naive = BTreeMap<String, (u32, Vec<(u16, u64)>, BTreeSet<u16>)>;
+/// Expiry, last delivery, entries oldest first, held ids.
+type Naive = BTreeMap<String, (u32, i64, Vec<Delivered>, BTreeSet<u16>)>;
 
 struct World {
     files: SimFiles,
@@ -82,6 +85,7 @@ impl World {
         match op {
             Op::Publish(client, frames) => self.publish(client, &frames),
             Op::Session(client, kind, id) => self.session(client, kind, id),
+            Op::Wait(ms) => self.clock += ms,
             Op::Commit => self.commit(),
             Op::Ack(count) => {
                 let synced = self.opened.spool.journal().synced().0;
@@ -160,35 +164,29 @@ impl World {
                 frame("pantau/dev", text.as_bytes(), self.clock, key)
             })
             .collect();
-        let mut untimed = Vec::new();
         let first = self.opened.spool.journal().stats().next.0;
-        match intake(&self.opened.spool).submit(&client, &built, &mut untimed) {
+        match intake(&self.opened.spool).submit(&client, &built) {
             Ok(_) => {}
             Err(SubmitError::Full) => return,
             Err(error) => panic!("{error}"),
         }
-        let expected: Vec<usize> = frames
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, timed, qos))| !timed && *qos == 1)
-            .map(|(n, _)| n)
-            .collect();
-        assert_eq!(untimed, expected);
         let mut sessions = self.sessions.last().unwrap().clone();
-        for ((position, (_, value)), (id, timed, qos)) in (first..).zip(&texts).zip(frames) {
+        for ((position, (_, value)), (id, _, qos)) in (first..).zip(&texts).zip(frames) {
             self.loose.push((position, "dev/pm10".into(), *value));
             if *qos == 0 {
                 continue;
             }
-            let (_, entries, held) =
-                sessions.entry(client.clone()).or_insert((u32::MAX, Vec::new(), BTreeSet::new()));
+            let (_, heard, entries, held) =
+                sessions.entry(client.clone()).or_insert((u32::MAX, 0, Vec::new(), BTreeSet::new()));
+            let kept = self.clock - 30_000..=self.clock;
+            entries.retain(|entry| kept.contains(&entry.arrival.0) && *heard <= self.clock);
+            *heard = self.clock;
             if *qos == 2 {
                 held.insert(*id);
             } else {
-                entries.retain(|entry| entry.0 != *id);
-                if !timed {
-                    entries.push((*id, value.to_bits()));
-                }
+                entries.retain(|entry| entry.packet_id != *id);
+                let arrival = TimeMs(self.clock);
+                entries.push(Delivered { packet_id: *id, hash: value.to_bits(), arrival });
             }
         }
         self.sessions.push(sessions);
@@ -200,7 +198,7 @@ impl World {
         let mut sessions = self.sessions.last().unwrap().clone();
         let event = match kind {
             0 => {
-                sessions.insert(name.clone(), (60, Vec::new(), BTreeSet::new()));
+                sessions.insert(name.clone(), (60, 0, Vec::new(), BTreeSet::new()));
                 SessionEvent::Started { client, expiry_s: 60 }
             }
             1 => {
@@ -212,7 +210,7 @@ impl World {
                 SessionEvent::Ended { client }
             }
             _ => {
-                if let Some((_, _, held)) = sessions.get_mut(client) {
+                if let Some((_, _, _, held)) = sessions.get_mut(client) {
                     held.remove(&id);
                 }
                 SessionEvent::Released { client, packet_id: id }
@@ -250,10 +248,17 @@ impl World {
                 self.durable.insert(position, (series, value));
             }
         }
-        let recovered: Naive = std::mem::take(&mut self.opened.sessions)
-            .into_iter()
+        let heard = |client: &str| {
+            let ordered = locked(&self.opened.spool.shared.ordered);
+            ordered.state.sessions.save().find(|saved| saved.client == client).unwrap().heard
+        };
+        let recovered: Naive = self
+            .opened
+            .sessions
+            .iter()
             .map(|session| {
-                (session.client, (session.expiry_s, session.entries, session.held.into_iter().collect()))
+                let (heard, held) = (heard(&session.client), session.held.iter().copied().collect());
+                (session.client.clone(), (session.expiry_s, heard, session.entries.clone(), held))
             })
             .collect();
         assert!(self.sessions.contains(&recovered), "{recovered:?} is none of {:?}", self.sessions);
