@@ -103,7 +103,11 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { memory: Size(128 << 20), flush_after: Duration::from_secs(3600), free_floor: Size(64 << 20) }
+        Self {
+            memory: Size(128 << 20),
+            flush_after: Duration::from_secs(24 * 3600),
+            free_floor: Size(64 << 20),
+        }
     }
 }
 

@@ -12,6 +12,8 @@ fn pair() -> (Proxy, TcpStream, TcpStream) {
     let proxy = Proxy::start(listener.local_addr().unwrap());
     let client = TcpStream::connect(proxy.address()).unwrap();
     let (server, _) = listener.accept().unwrap();
+    // The target hears of the connection before the proxy has a link to act on.
+    wait_until("the link", LIMIT, || proxy.open_links() == 1);
     for side in [&client, &server] {
         side.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     }

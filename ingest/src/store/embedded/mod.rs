@@ -70,14 +70,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults for a folder: 128 MiB of tables, flush after an hour, segments of 32 MiB
+    /// The defaults for a folder: 128 MiB of tables, flush after a day, segments of 32 MiB
     /// (about four of them are kept preallocated), 2 GiB of journal at most.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             memory_bytes: 128 << 20,
-            flush_after: Duration::from_secs(3_600),
+            flush_after: Duration::from_secs(24 * 3_600),
             max_wait: Duration::from_secs(5),
             journal: pantau_journal::Config {
                 segment_bytes: 32 << 20,

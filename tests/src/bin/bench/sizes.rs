@@ -16,12 +16,10 @@ use std::time::Duration;
 /// A day of messages of their own times, and nothing of the present.
 const FLEET: [&str; 7] = ["fleet", "--devices", "400", "--past", "24h", "--period", "1h"];
 const YEAR: [&str; 2] = ["replay", "--history"];
-/// So much memory that the fleet's day goes to files 24 times, as it does when a day takes a day.
-const AN_HOUR: &str = "[store]\nmemory = \"2700 KiB\"\n";
 
 /// Sizes do not vary from run to run: one is enough.
 pub(crate) fn sizes(_runs: usize) -> Vec<Row> {
-    let (day, fleet) = filled(&FLEET, "");
+    let (day, fleet) = filled(&FLEET);
     let row = |figure, kept: &Kept, theirs, wanted, limit| Row {
         figure,
         pantau: kept.to_string(),
@@ -32,22 +30,18 @@ pub(crate) fn sizes(_runs: usize) -> Vec<Row> {
     };
     let theirs = victoria_metrics(&day, fleet.stored);
     drop(day);
-    let (hours, hourly) = filled(&FLEET, AN_HOUR);
-    drop(hours);
-    assert!((20..=28).contains(&hourly.files), "{} files for 24 hours", hourly.files);
-    let (year, real) = filled(&YEAR, "");
+    let (year, real) = filled(&YEAR);
     let real_theirs = victoria_metrics(&year, real.stored);
     vec![
         row(
-            "bytes a reading, kept: a day of the fleet, 400 devices, a message a minute, written at once",
+            "bytes a reading, kept: a day of the fleet, 400 devices, a message a minute",
             &fleet,
             theirs,
             "< 1.0",
             1.0,
         ),
-        row("the same, written every hour, as the defaults have it", &hourly, theirs, "< 1.0", 1.0),
         row(
-            "bytes a reading, kept: the real year of three weather stations, written at once",
+            "bytes a reading, kept: the real year of three weather stations",
             &real,
             real_theirs,
             "< 1.2",
@@ -75,8 +69,8 @@ impl std::fmt::Display for Kept {
 }
 
 /// A Pantau with everything that the simulator sends, in files.
-fn filled(arguments: &[&str], ingest_extra: &str) -> (Pantau, Kept) {
-    let mut pantau = Pantau::start(ingest_extra);
+fn filled(arguments: &[&str]) -> (Pantau, Kept) {
+    let mut pantau = Pantau::start("");
     send(&pantau, arguments);
     pantau.gateway.wait_drained(10 * LIMIT);
     pantau.stop();
