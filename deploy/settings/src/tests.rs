@@ -95,11 +95,11 @@ fn every_complaint_names_file_line_key_value_and_mend() {
         ),
         ("[first]\nlisten = 80", "2: first.listen: \"80\" is no address", "127.0.0.1:8080"),
         (
-            "first.lisen = \"x\"",
-            "1: first.lisen: there is no key `lisen`, expected one of `listen`",
+            "first.listening = \"x\"",
+            "1: first.listening: there is no key `listening`, expected one of `listen`",
             "prints every key",
         ),
-        ("[frist]\nroom = \"1 B\"", "1: frist: there is no key `frist`", "prints every key"),
+        ("[nothing]\nroom = \"1 B\"", "1: nothing: there is no key `nothing`", "prints every key"),
         ("[first]\nroom = \"5 GiB\"", "2: first.room: 5 GiB is too much", "take less"),
         (
             "[[several]]\nname = \"a\"\n[[several]]\nname = \"bad\"",
