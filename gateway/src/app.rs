@@ -27,6 +27,7 @@ use crate::decode::Decoder;
 use crate::figures::{Counters, Figures, value};
 use crate::intake::SpoolIntake;
 use crate::mqtt_server::{self, Server, Stats};
+use crate::room::{self, Watch};
 use crate::spool::{self, Spool, SpoolError};
 use crate::status;
 use crate::uplink::{Uplink, UplinkConfigError};
@@ -132,6 +133,10 @@ async fn run_on<F: FileLayer>(
 ) -> Result<(), AppError> {
     let counters = Arc::new(Counters::default());
     let (dir, bounds) = (config.gateway.data_dir.join("spool"), wiring::bounds(&config));
+    let lacking = room::warning_on(&files, &config);
+    if let Some(warning) = &lacking {
+        tracing::warn!("{warning}");
+    }
     let opening =
         tokio::task::spawn_blocking(move || spool::open(files, &dir, bounds, rand::random(), counters));
     let opened = opening.await.map_err(|error| AppError::Ended("opening the spool", error.to_string()))??;
@@ -168,7 +173,11 @@ async fn run_on<F: FileLayer>(
             Ok(())
         }
     });
-    start(&mut tasks, "the keeper of the spool", keep(spool.clone(), stops.rest.clone()));
+    start(
+        &mut tasks,
+        "the keeper of the spool",
+        keep(spool.clone(), Watch::new(lacking.is_some(), clock::monotonic()), stops.rest.clone()),
+    );
     start(
         &mut tasks,
         "the status page",
@@ -216,7 +225,7 @@ fn start(
 }
 
 /// Frees what is acked, several times a second and when somebody wants room.
-async fn keep<F: FileLayer>(spool: Spool<F>, stop: CancellationToken) -> Result<(), String> {
+async fn keep<F: FileLayer>(spool: Spool<F>, mut disk: Watch, stop: CancellationToken) -> Result<(), String> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -232,6 +241,7 @@ async fn keep<F: FileLayer>(spool: Spool<F>, stop: CancellationToken) -> Result<
             }
             Err(error) => return Err(error.to_string()),
         }
+        disk.look(spool.journal().shortage(), clock::monotonic());
     }
 }
 

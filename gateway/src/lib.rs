@@ -17,6 +17,7 @@ pub mod inspect;
 pub mod intake;
 pub mod logging;
 pub mod mqtt_server;
+pub mod room;
 mod spool;
 mod status;
 mod uplink;

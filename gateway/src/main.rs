@@ -9,7 +9,7 @@ use clap::Parser as _;
 use pantau_gateway::app::{self, AppError};
 use pantau_gateway::cli::{Cli, Command, SpoolCommand};
 use pantau_gateway::config::{Config, DEFAULT_TOML};
-use pantau_gateway::{inspect, logging};
+use pantau_gateway::{inspect, logging, room};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn main() -> ExitCode {
@@ -23,7 +23,12 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return fail(2, &format!("{error}")),
     };
     let done = match Cli::parse().command {
-        Command::Check(_) => return print(&format!("{}: fine\n", file.display())),
+        Command::Check(_) => {
+            if let Some(warning) = room::warning(&config) {
+                drop(writeln!(std::io::stderr(), "pantau-gateway: warning: {warning}"));
+            }
+            return print(&format!("{}: fine\n", file.display()));
+        }
         Command::Spool { .. } => {
             return inspect::report(&config).map_or_else(|e| fail(1, &e.to_string()), |t| print(&t));
         }

@@ -3,6 +3,7 @@
 use crate::{
     app::{self, AppError, Bound},
     config::{Config, DEFAULT},
+    room,
 };
 use clap::{Parser, Subcommand};
 use std::{
@@ -54,6 +55,9 @@ where
             Ok(())
         }
         Command::Check { config } => load(Some(&config)).map(|read| {
+            if let Some(warning) = room::warning(&read) {
+                eprintln!("pantau-ingest: warning: {warning}");
+            }
             println!("{}: fine; {} gateways may report", config.display(), read.gateways.len());
         }),
         Command::Run { config, log } => {

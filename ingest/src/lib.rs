@@ -17,6 +17,7 @@ pub mod intake;
 pub mod live;
 pub mod metrics;
 pub mod quarantine;
+pub mod room;
 mod startup;
 pub mod store;
 pub mod validate;

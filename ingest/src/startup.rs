@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     metrics::EngineNumbers,
     quarantine::{self, Quarantine, QuarantineError},
+    room,
     store::{
         Commit, StoreReader as _,
         embedded::{self, EmbeddedReader, Replayed},
@@ -128,12 +129,11 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let dir = config.ingest.data_dir.clone();
     let data = |source| AppError::Data { dir: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(data)?;
-    let mut engine = embedded::Config::new(dir.join("store"));
-    engine.memory_bytes = config.store.memory.as_usize();
-    engine.flush_after = config.store.flush_after;
-    engine.journal.free_floor_bytes = config.store.free_floor.0;
-    // The journal must hold what is in memory, and what comes while that is flushed.
-    engine.journal.max_bytes = engine.journal.max_bytes.max(config.store.memory.0.saturating_mul(2));
+    let lacking = room::warning_on(&files, config);
+    if let Some(warning) = &lacking {
+        tracing::warn!("{warning}");
+    }
+    let engine = engine(config);
     let recovered = tokio::task::spawn_blocking(move || recover(files, engine)).await;
     let panicked =
         |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };
@@ -145,6 +145,9 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
         torn_tail_bytes = recovery.torn_tail_bytes,
         "the store is recovered"
     );
+    if let Some(shortage) = reader.journal().shortage().filter(|_| lacking.is_none()) {
+        tracing::warn!("the disk of {} is full: {}", dir.display(), room::consequence(shortage));
+    }
     for damage in &recovery.damage {
         tracing::error!(damage, "the store is damaged");
     }
@@ -154,6 +157,17 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let (feed, mut indexer) = quarantine::pair(writer, &quarantine, reader.clone());
     indexer.start(unindexed.unwrap_or_else(|| reader.applied())).await;
     Ok(Open { store, reader, flusher, quarantine, feed, indexer, over })
+}
+
+/// The store's bounds.
+pub(crate) fn engine(config: &Config) -> embedded::Config {
+    let mut engine = embedded::Config::new(config.ingest.data_dir.join("store"));
+    engine.memory_bytes = config.store.memory.as_usize();
+    engine.flush_after = config.store.flush_after;
+    engine.journal.free_floor_bytes = config.store.free_floor.0;
+    // The journal must hold what is in memory, and what comes while that is flushed.
+    engine.journal.max_bytes = engine.journal.max_bytes.max(config.store.memory.0.saturating_mul(2));
+    engine
 }
 
 /// What the journal still has for the quarantine.
@@ -207,6 +221,9 @@ pub(crate) fn problems<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Qu
             journal.stats().bytes,
             journal.config().max_bytes,
         ));
+    }
+    if let Some(shortage) = journal.shortage() {
+        problems.push(format!("the disk is full: {}", room::consequence(shortage)));
     }
     if let Some(why) = reader.flush_error() {
         problems.push(format!(

@@ -55,6 +55,10 @@ impl<F: FileLayer> Journal<F> {
         Self { shared }
     }
 
+    pub(crate) fn shared(&self) -> &Shared<F> {
+        &self.shared
+    }
+
     /// Takes a record for the next commit. It takes the positions `[ticket.first, ticket.first + count)`;
     /// 0 is allowed for records that only keep books. Copies the bytes, never waits for the disk.
     ///

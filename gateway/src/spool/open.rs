@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use pantau_journal::{
     Committer, Config, FileLayer, Journal, OpenError, Position, ReadError, Reader, ReleaseError, SegmentInfo,
+    Shortage,
 };
 use pantau_proto::v1::Loss;
 use pantau_proto::{Epoch, RangeSet, TimeMs};
@@ -40,6 +41,11 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// What the disk of `dir` lacks for a spool in there.
+    pub(crate) fn shortage<F: FileLayer>(&self, files: &F, dir: &Path) -> Option<Shortage> {
+        pantau_journal::shortage(files, dir, &self.journal())
+    }
+
     fn journal(&self) -> Config {
         Config {
             segment_bytes: self.segment_bytes,

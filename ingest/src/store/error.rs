@@ -6,7 +6,7 @@ use super::types::SeriesId;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The journal has no room (its bound or the disk's free-space floor).
-    #[error("the store has no room: {0}; free disk space or raise the journal's bound")]
+    #[error("the store has no room: {0}")]
     Full(String),
     /// The flush lags so much that the memory bound would be exceeded.
     #[error("the store's memory is full and the flush has not caught up; try again")]

@@ -1,7 +1,7 @@
 //! Rotation, release, and the three bounds: bytes, free space, pending.
 
 use pantau_journal::sim::SimFiles;
-use pantau_journal::{AppendError, Config, FullReason, OpenError, Position, open};
+use pantau_journal::{AppendError, Config, FullReason, OpenError, Position, open, shortage};
 
 use crate::{bytes, dir, put, read_all, segment_paths, start, tiny};
 
@@ -54,6 +54,30 @@ fn the_byte_bound_holds_to_the_last_file_and_release_makes_room() {
     opened.committer.commit_once().unwrap();
     assert!(fill(&mut opened) > 0);
     assert!(on_disk() <= config.max_bytes);
+}
+
+#[test]
+fn a_disk_without_room_says_how_much_is_missing() {
+    let mib = 1 << 20;
+    let config = Config { segment_bytes: mib, max_bytes: 100 * mib, free_floor_bytes: 3 * mib, ..tiny() };
+    let files = SimFiles::new();
+    files.set_capacity(5 * mib - 1);
+    let lacking = shortage(&files, dir(), &config).unwrap();
+    assert_eq!(
+        lacking.to_string(),
+        "4 MiB are free and 5 MiB needed, of which 3 MiB stay free: 1 MiB are missing"
+    );
+    // It is so: such a journal takes nothing at all, and with that much more it does.
+    let mut opened = open(files.clone(), dir(), config.clone()).unwrap();
+    assert_eq!(fill(&mut opened), 0);
+    let lacking = opened.journal.shortage().unwrap();
+    assert_eq!((lacking.free, lacking.needed), (4 * mib - 1, 4 * mib));
+    assert_eq!(shortage(&files, dir(), &config).unwrap().free, 5 * mib - 1, "its own files are room");
+    files.set_capacity(5 * mib);
+    assert_eq!((shortage(&files, dir(), &config), opened.journal.shortage()), (None, None));
+    opened.committer.commit_once().unwrap();
+    assert!(fill(&mut opened) > 0);
+    assert!(opened.journal.shortage().is_some());
 }
 
 #[test]

@@ -5,13 +5,16 @@ use pantau_e2e::clock::wait_until;
 use pantau_e2e::device::Fleet;
 use pantau_e2e::http::{get, get_items};
 use pantau_e2e::mqtt::{Client, Hello, disconnect};
-use pantau_e2e::parts::LIMIT;
+use pantau_e2e::parts::{Gateway, Ingest, LIMIT, Part};
+use pantau_e2e::ports;
+use pantau_e2e::process::{binary, run};
 use pantau_e2e::proxy::Fault;
 use pantau_e2e::system::{Counters, Options, System, quarantined_payloads, stored};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A disk of its own, gone with its guard.
 struct SmallDisk {
@@ -38,8 +41,8 @@ impl SmallDisk {
     }
 
     /// Fills all that is left of it; gives the file that does.
-    fn fill(&self) -> PathBuf {
-        let path = self.path().join("filler");
+    fn fill(&self, name: &str) -> PathBuf {
+        let path = self.path().join(name);
         let mut file = File::create(&path).unwrap();
         for size in [1 << 20, 1 << 12, 1] {
             while file.write_all(&vec![0; size]).is_ok() {}
@@ -142,7 +145,7 @@ fn a_gateway_whose_disk_others_fill_goes_on_when_there_is_space() {
         System::start(&Options { gateway_data: Some(data), gateway_extra: extra, ..Options::default() });
     let fleet = Fleet::start(system.gateway.mqtt, devices());
     acked_more(&fleet, 200, "readings to be acked");
-    let filler = disk.fill();
+    let filler = disk.fill("filler");
     system.network.cut();
     std::thread::sleep(std::time::Duration::from_secs(3));
     system.gateway.part.process().assert_alive();
@@ -159,26 +162,71 @@ fn a_gateway_whose_disk_others_fill_goes_on_when_there_is_space() {
 fn an_ingest_without_space_acks_nothing_and_goes_on_when_there_is_space() {
     let disk = SmallDisk::new(256);
     let data = disk.path().join("ingest");
-    let extra = "[store]\nmemory = \"4 MiB\"\n".to_owned();
+    // Little memory, so that it is soon full of what cannot go into files.
+    let extra = "[store]\nmemory = \"256 KiB\"\n".to_owned();
     let mut system =
         System::start(&Options { ingest_data: Some(data), ingest_extra: extra, ..Options::default() });
     let fleet = Fleet::start(system.gateway.mqtt, devices());
-    wait_until("ingest to take readings in", LIMIT, || {
-        system.gateway.metrics().get("pantau_gateway_acked_total") > 500.0
-    });
-    let withheld = || system.ingest.metrics().get("pantau_ingest_withheld_total");
-    assert_eq!(withheld(), 0.0);
-    let filler = disk.fill();
-    wait_until("ingest to withhold acks", 4 * LIMIT, || withheld() > 0.0);
-    acked_more(&fleet, 1_000, "devices to be served while ingest has no space");
-    assert!(system.gateway.metrics().get("pantau_gateway_backlog_readings") > 500.0);
+    let acked = |system: &System| system.gateway.metrics().get("pantau_gateway_acked_total");
+    let withheld = |system: &System| system.ingest.metrics().get("pantau_ingest_withheld_total");
+    wait_until("ingest to take readings in", LIMIT, || acked(&system) > 500.0);
+    assert_eq!(withheld(&system), 0.0);
+    let assert_withholds = |system: &System| {
+        wait_until("ingest to withhold acks", 2 * LIMIT, || withheld(system) > 0.0);
+        let before = acked(system);
+        acked_more(&fleet, 1_000, "devices to be served while ingest has no space");
+        assert_eq!(acked(system), before, "nothing is acked without space");
+        assert_eq!(get(system.ingest.http, "/healthz").status, 200);
+        let ready = get(system.ingest.http, "/readyz");
+        assert!(ready.status == 200 && ready.body.contains("degraded"), "{}", ready.body);
+    };
+    let fillers = [disk.fill("filler"), disk.path().join("more")];
+    assert_withholds(&system);
     system.ingest.part.process().assert_alive();
-    assert_eq!(get(system.ingest.http, "/healthz").status, 200);
-    // It starts on a full disk, too. What its start frees (preallocated segments) it may use.
+    // It starts on a full disk, too. Its start frees preallocated segments, which it may use: others take them here.
     system.ingest.part.kill();
     system.ingest.start();
-    acked_more(&fleet, 1_000, "devices to be served");
-    std::fs::remove_file(filler).unwrap();
-    acked_more(&fleet, 500, "devices to be served");
+    disk.fill("more");
+    assert_withholds(&system);
+    fillers.iter().for_each(|filler| std::fs::remove_file(filler).unwrap());
+    let before = acked(&system);
+    wait_until("ingest to take readings in again", LIMIT, || acked(&system) > before);
     system.assert_kept(&fleet.stop());
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_said_before_and_at_the_start() {
+    let disk = SmallDisk::new(64);
+    let folder = tempfile::tempdir().unwrap();
+    let check = |part: &Part| {
+        let mut command = Command::new(binary(part.name));
+        command.args(["check", "--config"]).arg(&part.config);
+        let (code, _, error) = run(command, LIMIT);
+        assert_eq!(code, 0, "{error}");
+        error
+    };
+    let mut ingest = Ingest::new(folder.path(), None, Some(&disk.path().join("ingest")), "");
+    assert!(check(&ingest.part).contains("64 MiB are free and 128 MiB needed"), "{}", check(&ingest.part));
+    ingest.start();
+    let said = ingest.part.log();
+    assert!(said.contains("64 MiB are missing") && said.contains("free_floor under [store]"), "{said}");
+    let ready = get(ingest.http, "/readyz").body;
+    assert!(ready.contains("degraded") && ready.contains("the disk is full"), "{ready}");
+    ingest.part.stop();
+
+    let data = disk.path().join("gateway");
+    let mut gateway = Gateway::new(folder.path(), ports::free(), None, Some(&data), "");
+    assert!(check(&gateway.part).contains("288 MiB needed"), "{}", check(&gateway.part));
+    gateway.start();
+    let said = gateway.part.log();
+    assert!(said.contains("are missing") && said.contains("free_floor or segment under [spool]"), "{said}");
+    gateway.part.stop();
+    let room = Gateway::new(
+        folder.path(),
+        ports::free(),
+        None,
+        Some(&data),
+        "[spool]\nfree_floor = \"1 MiB\"\nsegment = \"1 MiB\"\n",
+    );
+    assert!(!check(&room.part).contains("missing"));
 }

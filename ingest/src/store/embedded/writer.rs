@@ -218,12 +218,19 @@ impl<F: FileLayer> EmbeddedStore<F> {
 
     /// The journal is full. What files cover can be freed, so a flush is begun even though the table has room.
     fn full(&self) -> StoreError {
+        let mut why = match self.journal.shortage() {
+            Some(shortage) => format!("the disk is full: {shortage}"),
+            None => format!("the journal has reached its {} bytes", self.journal.config().max_bytes),
+        };
         let mut state = self.shared.lock();
         if state.frozen.is_none() && state.is_dirty() {
             state.freeze();
             self.shared.ring();
         }
-        StoreError::Full("the journal's bound or the free-space floor is reached".to_owned())
+        if state.indexed < state.covered {
+            why.push_str("; the quarantine index lags behind the files, and the journal is kept for it");
+        }
+        StoreError::Full(why)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
