@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod full;
 mod model;
+mod sessions;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +12,9 @@ use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::v1::LossReason;
 
 use super::open::Opened;
-use super::record::SavedSession;
-use super::sessions::Sessions;
 use super::*;
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::figures::value;
 use crate::intake::SpoolIntake;
 use crate::intake::types::{Delivered, Delivery, DeliveryKey, Frame, Intake as _, MAX_ENTRIES, SessionEvent};
 
@@ -202,64 +201,6 @@ fn a_large_snapshot_is_not_repeated_before_as_much_else_was_written() {
     assert!(written[3] - written[0] < 4 << 10, "no other one follows: {written:?}");
 }
 
-fn delivery(id: u32, hash: u64, arrival: i64) -> Record {
-    Record { source: "c".into(), ids: vec![id], hashes: vec![hash], arrival, ..Record::default() }
-}
-
-#[test]
-fn sessions_forget_the_oldest_entries_and_those_whose_id_is_used_again() {
-    let mut sessions = Sessions::default();
-    let mut deliver = |id: u32, hash: u64| {
-        sessions.apply(&delivery(id, hash, 0));
-        sessions.recovered().remove(0).entries
-    };
-    for n in 0..u32::try_from(MAX_ENTRIES).unwrap() {
-        deliver(n + 1, 9);
-    }
-    let entries = deliver(2_000, 9);
-    assert_eq!((entries.len(), entries[0].packet_id), (MAX_ENTRIES, 2));
-    let entries = deliver(6, 77);
-    assert_eq!(entries.len(), MAX_ENTRIES - 1);
-    assert_eq!(entries.last(), Some(&Delivered { packet_id: 6, hash: 77, arrival: TimeMs(0) }));
-    assert_eq!(entries.iter().filter(|entry| entry.packet_id == 6).count(), 1);
-}
-
-#[test]
-fn sessions_forget_deliveries_whose_acknowledgement_has_had_its_time_also_after_a_snapshot() {
-    let ids = |sessions: &Sessions| {
-        let entries = sessions.recovered().remove(0).entries;
-        entries.iter().map(|entry| entry.packet_id).collect::<Vec<_>>()
-    };
-    for snapshot in [false, true] {
-        let mut sessions = Sessions::default();
-        let start = 1_800_000_000_000;
-        for (id, second) in [(1, 0), (2, 10), (3, 30)] {
-            sessions.apply(&delivery(id, 9, start + second * 1_000));
-        }
-        assert_eq!(ids(&sessions), [1, 2, 3]);
-        if snapshot {
-            let saved: Vec<_> = sessions.save().collect();
-            sessions = Sessions::default();
-            saved.iter().for_each(|saved| sessions.load(saved));
-        }
-        sessions.apply(&delivery(4, 9, start + 30_001));
-        assert_eq!(ids(&sessions), [2, 3, 4], "snapshot: {snapshot}");
-        // The clock went back: how old the others are is not known.
-        sessions.apply(&delivery(5, 9, start + 30_000));
-        assert_eq!(ids(&sessions), [5], "snapshot: {snapshot}");
-    }
-}
-
-#[test]
-fn entries_of_a_snapshot_without_times_are_known_until_something_new_comes() {
-    let mut sessions = Sessions::default();
-    let saved = SavedSession { client: "c".into(), ids: vec![1], hashes: vec![9], ..SavedSession::default() };
-    sessions.load(&saved);
-    assert_eq!(sessions.recovered()[0].entries.len(), 1);
-    sessions.apply(&delivery(2, 9, 1_800_000_000_000));
-    assert_eq!(sessions.recovered()[0].entries[0].packet_id, 2);
-}
-
 #[test]
 fn what_the_disk_lost_becomes_a_loss_that_is_known_again_at_the_next_start() {
     let files = SimFiles::new();
@@ -297,105 +238,6 @@ fn what_the_disk_lost_becomes_a_loss_that_is_known_again_at_the_next_start() {
     assert_eq!(found.len() as u64 + lost.len_positions(), 400);
     opened.spool.acked(&lost, &[]);
     assert!(opened.spool.offer().losses.is_empty());
-}
-
-#[test]
-fn a_full_spool_withholds_until_acked_segments_are_freed() {
-    let files = SimFiles::new();
-    let mut opened = reopen(&files);
-    let spool = opened.spool.clone();
-    let door = intake(&spool);
-    drop(door.session(SessionEvent::Started { client: "c", expiry_s: 60 }).unwrap());
-    let mut taken = 0;
-    let full = loop {
-        let frames = [frame("pantau/a/pm10", b"1", 1, None)];
-        match door.submit("c", &frames) {
-            Ok(ticket) => drop(ticket),
-            Err(error) => break error,
-        }
-        taken += 1;
-        while opened.committer.commit_once().unwrap() {}
-        assert!(taken < 10_000);
-    };
-    assert_eq!(full, SubmitError::Full);
-    while opened.committer.commit_once().unwrap() {}
-    spool.acked(&[(0, spool.journal().synced().0)].into_iter().collect(), &[]);
-    let below = spool.prepare_release(TimeMs(i64::MAX)).unwrap();
-    while opened.committer.commit_once().unwrap() {}
-    spool.unsynced_snapshot().unwrap().peek().unwrap().unwrap();
-    spool.release(below).unwrap();
-    while opened.committer.commit_once().unwrap() {}
-    let frames = [frame("pantau/a/pm10", b"1", 1, None)];
-    drop(door.submit("c", &frames).unwrap());
-    while opened.committer.commit_once().unwrap() {}
-    drop((opened, spool, door));
-    let opened = reopen(&files.crash(PowerCut::LoseAll));
-    assert_eq!(opened.sessions.len(), 1, "the session outlives the segment that said it");
-    assert_eq!(opened.spool.backlog(TimeMs(1)).0, 1);
-}
-
-/// Submits until there is no room.
-fn fill(opened: &mut Opened<SimFiles>) {
-    let door = intake(&opened.spool);
-    let frames = [frame("pantau/a/pm10", b"1", 1, None)];
-    while let Ok(ticket) = door.submit("c", &frames) {
-        drop(ticket);
-        while opened.committer.commit_once().unwrap() {}
-    }
-}
-
-#[test]
-fn what_a_full_spool_shed_is_one_record_that_stays_until_it_is_acked() {
-    let files = SimFiles::new();
-    let mut opened = reopen(&files);
-    fill(&mut opened);
-    let (spool, counters) = (opened.spool.clone(), Arc::clone(opened.spool.counters()));
-    let accepted = value(&counters.accepted);
-    let door = intake(&spool);
-    door.shed(0, TimeMs(60_000));
-    door.shed(30, TimeMs(61_000));
-    door.shed(12, TimeMs(60_500));
-    assert_eq!(value(&counters.accepted), accepted + 42);
-    assert_eq!((value(&counters.lost), value(&counters.shed)), (42, 42));
-    let shed = |opened: &mut Opened<SimFiles>| {
-        while opened.committer.commit_once().unwrap() {}
-        let found = contents(&opened.spool);
-        found
-            .into_iter()
-            .filter(|entry| entry.1 == "shed")
-            .map(|entry| (entry.0, entry.3))
-            .collect::<Vec<_>>()
-    };
-    let position = spool.journal().stats().next.0;
-    spool.prepare_release(TimeMs(70_000));
-    assert_eq!(shed(&mut opened), [(position, 42.0)]);
-    // Others come and go: ten seconds later there is one more record, whatever they did.
-    for second in 70..81 {
-        door.shed(1, TimeMs(second * 1_000));
-        spool.prepare_release(TimeMs(second * 1_000));
-    }
-    assert_eq!(shed(&mut opened), [(position, 42.0), (position + 1, 11.0)]);
-    drop((opened, spool, door));
-    let mut opened = reopen(&files.crash(PowerCut::LoseAll));
-    assert_eq!(shed(&mut opened), [(position, 42.0), (position + 1, 11.0)]);
-    opened.spool.acked(&[(0, position)].into_iter().collect(), &[]);
-    assert_eq!(opened.spool.backlog(TimeMs(80_100)).0, 2);
-    opened.spool.acked(&[(position, position + 2)].into_iter().collect(), &[]);
-    assert_eq!(opened.spool.backlog(TimeMs(80_100)).0, 0);
-}
-
-#[test]
-fn what_was_shed_last_is_journaled_before_a_stop() {
-    let files = SimFiles::new();
-    let mut opened = reopen(&files);
-    opened.spool.shed(1, TimeMs(1));
-    opened.spool.save_rest(TimeMs(2));
-    opened.spool.shed(2, TimeMs(3));
-    opened.spool.save_rest(TimeMs(4));
-    opened.spool.save_rest(TimeMs(5));
-    while opened.committer.commit_once().unwrap() {}
-    let messages: Vec<f64> = contents(&opened.spool).into_iter().map(|entry| entry.3).collect();
-    assert_eq!(messages, [1.0, 2.0]);
 }
 
 #[test]
