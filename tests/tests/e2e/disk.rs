@@ -57,6 +57,16 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Devices that send as fast as they can: a small disk is full within seconds.
+fn fast_fleet(system: &System) -> Fleet {
+    let manner = |mut manner: pantau_e2e::device::Manner| {
+        manner.rate = 20_000;
+        manner.window = 400;
+        manner
+    };
+    Fleet::start(system.gateway.mqtt, devices().into_iter().map(manner).collect())
+}
+
 fn acked_more(fleet: &Fleet, count: u64, what: &str) {
     let before = fleet.acked();
     wait_until(what, 2 * LIMIT, || fleet.acked() > before + count);
@@ -70,12 +80,7 @@ fn a_gateway_that_fills_its_disk_withholds_acks_and_loses_nothing() {
     let mut system =
         System::start(&Options { gateway_data: Some(data), gateway_extra: extra, ..Options::default() });
     system.network.cut();
-    let manner = |mut manner: pantau_e2e::device::Manner| {
-        manner.rate = 20_000;
-        manner.window = 400;
-        manner
-    };
-    let fleet = Fleet::start(system.gateway.mqtt, devices().into_iter().map(manner).collect());
+    let fleet = fast_fleet(&system);
     wait_until("the gateway to withhold", 4 * LIMIT, || {
         system.gateway.metrics().get("pantau_gateway_withheld_total") > 0.0
     });
@@ -90,12 +95,7 @@ fn what_a_full_spool_sheds_at_qos_0_reaches_the_city_as_a_loss() {
     let extra = "[spool]\nsegment = \"1 MiB\"\nmax_size = \"8 MiB\"\nfree_floor = \"0 B\"\n".to_owned();
     let mut system = System::start(&Options { gateway_extra: extra, ..Options::default() });
     system.network.cut();
-    let manner = |mut manner: pantau_e2e::device::Manner| {
-        manner.rate = 20_000;
-        manner.window = 400;
-        manner
-    };
-    let fleet = Fleet::start(system.gateway.mqtt, devices().into_iter().map(manner).collect());
+    let fleet = fast_fleet(&system);
     let metric = |system: &System, name: &str| system.gateway.metrics().get(name);
     wait_until("the spool to be full", 4 * LIMIT, || {
         let before = fleet.acked();
