@@ -66,7 +66,8 @@ impl Plan {
 
     /// A batch that carries only these losses is on its way.
     pub(crate) fn sent_losses(&mut self, losses: &RangeSet) {
-        self.losses.extend(losses);
+        // What is below the cursor counts as sent anyway.
+        self.losses.extend(&losses.iter().filter(|(_, end)| *end > self.cursor).collect());
         // Ingest commits a batch whole, so that the first of them speaks for all.
         self.in_flight.extend(losses.iter().next());
     }
