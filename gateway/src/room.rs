@@ -54,3 +54,25 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_now_and_then_is_said_to_be_so_for_a_minute() {
+        let full = Some(Shortage { free: 1, needed: 2, floor: 1 });
+        let start = crate::clock::monotonic();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut watch = Watch::new(false, start);
+        let mut said = |shortage, seconds| {
+            watch.look(shortage, after(seconds));
+            watch.lacking
+        };
+        assert!(!said(None, 1));
+        assert!(said(full, 2), "at once");
+        assert!(said(None, 61), "not yet a minute");
+        assert!(said(full, 62));
+        assert!(!said(None, 63), "a minute after it was said");
+    }
+}
