@@ -216,7 +216,8 @@ pub(crate) fn problems<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Qu
     if let Some(why) = quarantine.trouble() {
         problems.push(format!(
             "{why}: {} commits wait for it in the journal, which has {} of {} bytes; when that is full nothing more is \
-             taken. Free disk space, or stop ingest and move quarantine.sqlite away: it is made anew from the journal",
+             taken. Free disk space, or stop ingest and move quarantine.sqlite away: it is made anew from what the \
+             journal still has",
             reader.applied().saturating_sub(reader.indexed()),
             journal.stats().bytes,
             journal.config().max_bytes,

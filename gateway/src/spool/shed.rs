@@ -4,7 +4,7 @@
 //! add() ─► pending ── due() ─► Shed, journaled by the keeper ─► journaled()
 //! ```
 //! Always: what was added stands in exactly one record or is pending still; records come [`EVERY_MS`] apart at least,
-//! so that clients that come and go cannot use up the reserve. Such a record takes one position, however many
+//! so that clients that come and go cannot use up the reserve: a crash costs the count of so long. Such a record takes one position, however many
 //! messages it speaks of: they never had positions of their own, and only with one can ingest tell the loss from its
 //! repeat.
 

@@ -1,8 +1,8 @@
 //! The gateways' door: one bidirectional gRPC stream each.
 //!
-//! Connections are bounded and must say Hello soon ([`Door`]). A stream's whole life is one session that the HTTP/2 connection polls as its response body: nothing is spawned, a
-//! client that does not read its acks is not read from either, and a dropped connection drops the session with all
-//! that it holds.
+//! Connections are bounded and must say Hello soon ([`Door`]). A stream's whole life is one session that the HTTP/2
+//! connection polls as its response body: nothing is spawned, a client that does not read its acks is not read from
+//! either, and a dropped connection drops the session with all that it holds.
 
 mod batch;
 mod door;
