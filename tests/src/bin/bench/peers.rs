@@ -100,10 +100,10 @@ impl VictoriaMetrics {
         value.map_or(0, |value| value.parse::<f64>().expect("a count") as u64)
     }
 
-    /// The same, once it has not changed for some seconds: points become readable with a delay.
+    /// The same, once it has not changed for longer than a new series takes to be found (about ten seconds).
     pub(crate) fn settled_count(&self, pattern: &str) -> u64 {
         let (mut last, mut same) = (0, 0);
-        while same < 6 {
+        while same < 15 {
             std::thread::sleep(Duration::from_secs(1));
             let found = self.count(pattern);
             same = if found == last { same + 1 } else { 0 };
