@@ -51,7 +51,10 @@ pub fn load<T: Settings>(file: &Path) -> Result<T, Complaint> {
 /// When it cannot be read.
 pub fn text(file: &Path, printed_by: &str) -> Result<String, Complaint> {
     std::fs::read_to_string(file).map_err(|error| {
-        let mend = format!("name a file that this user can read, or make one with `{printed_by}`");
+        let mend = match error.kind() {
+            std::io::ErrorKind::InvalidData => "save it as text in UTF-8".to_owned(),
+            _ => format!("name a file that this user can read, or make one with `{printed_by}`"),
+        };
         Complaint::at(file, 0, Fault::new("", format!("cannot be read: {error}"), mend))
     })
 }

@@ -151,3 +151,12 @@ fn a_file_that_is_not_there_is_named() {
     assert!(complaint.starts_with("/nowhere/told.toml: cannot be read: "), "{complaint}");
     assert!(complaint.contains("\n  mend: ") && complaint.contains("`told config`"), "{complaint}");
 }
+
+#[test]
+fn a_file_that_is_no_text_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("told.toml");
+    std::fs::write(&file, b"\xff\x00").unwrap();
+    let complaint = load::<Told>(&file).unwrap_err().to_string();
+    assert!(complaint.ends_with("mend: save it as text in UTF-8"), "{complaint}");
+}
