@@ -75,6 +75,10 @@ async fn a_quarantine_database_of_garbage_is_made_anew_and_a_gateway_that_began_
     assert!(!reply.new_epoch);
     ingest.stop().await;
     std::fs::write(dir.path().join("quarantine.sqlite"), "no database at all").unwrap();
+    // A log that a reader kept open would bring every page back.
+    for log in ["quarantine.sqlite-wal", "quarantine.sqlite-shm"] {
+        let _ = std::fs::remove_file(dir.path().join(log));
+    }
     let ingest = Ingest::start(config(dir.path())).await;
     assert!(dir.path().join("quarantine.sqlite.damaged-1").exists());
     assert_eq!(ingest.json("/readyz").await["state"], "ready");
