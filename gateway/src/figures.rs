@@ -23,6 +23,8 @@ pub(crate) struct Counters {
     pub(crate) lost: AtomicU64,
     /// Messages at QoS 0 that waited for a full spool when their connection ended.
     pub(crate) shed: AtomicU64,
+    /// Redelivery entries that sessions had no room for: their repeats are not known after a restart.
+    pub(crate) forgotten: AtomicU64,
     /// 1 while a stream to ingest is open.
     pub(crate) connected: AtomicU64,
 }
@@ -57,6 +59,7 @@ pub(crate) struct Figures {
     pub(crate) shed: u64,
     pub(crate) withheld: u64,
     pub(crate) redelivered: u64,
+    pub(crate) forgotten: u64,
     pub(crate) spool_bytes: u64,
     pub(crate) spool_max_bytes: u64,
     pub(crate) free_bytes: Option<u64>,
@@ -84,6 +87,7 @@ impl Figures {
             rejected: value(&counters.rejected),
             lost: value(&counters.lost),
             shed: value(&counters.shed),
+            forgotten: value(&counters.forgotten),
             spool_bytes: stats.bytes,
             spool_max_bytes: spool.max_bytes(),
             free_bytes: stats.free_bytes,

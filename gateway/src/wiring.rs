@@ -38,7 +38,7 @@ pub(crate) fn bounds(config: &Config) -> Bounds {
             Profile::Fast => Duration::from_micros(500),
             Profile::Sdcard => Duration::from_secs(1),
         },
-        // What devices send while a sync lasts, and a snapshot of all sessions, live and away, at their bounds.
-        pending_bytes: (8 << 20) + config.mqtt.max_connections * (32 << 10),
+        // What devices send while a sync lasts.
+        pending_bytes: 32 << 20,
     }
 }

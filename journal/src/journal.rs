@@ -12,7 +12,7 @@ use crate::error::{AppendError, CommitError, ReleaseError};
 use crate::files::{FileLayer, StdFiles};
 use crate::position::Position;
 use crate::reader::Reader;
-use crate::state::{Sleep, State};
+use crate::state::{Segment, Sleep, State};
 use crate::stats::{Released, SegmentInfo, Stats};
 use crate::ticket::{Ticket, Waiters, lock};
 
@@ -65,23 +65,24 @@ impl<F: FileLayer> Journal<F> {
     /// # Errors
     /// `Full` (withhold, try again), `TooLarge`, `Poisoned`, `Closed`. Nothing was taken then.
     pub fn append(&self, count: u32, bytes: &[u8]) -> Result<Ticket, AppendError> {
-        self.append_as(count, bytes, false)
+        self.append_as(count, bytes, None)
     }
 
-    /// As `append`, but may use the preallocated reserve segment: for the records that must be
-    /// written because the journal is full.
+    /// As `append`, but may use the preallocated reserve segment, as long as `leave` bytes of it stay free: for the
+    /// records that must be written because the journal is full.
     ///
     /// # Errors
     /// As `append`; `Full` when the reserve is used up too.
-    pub fn append_reserved(&self, count: u32, bytes: &[u8]) -> Result<Ticket, AppendError> {
-        self.append_as(count, bytes, true)
+    pub fn append_reserved(&self, count: u32, bytes: &[u8], leave: u64) -> Result<Ticket, AppendError> {
+        self.append_as(count, bytes, Some(leave))
     }
 
-    fn append_as(&self, count: u32, bytes: &[u8], reserved: bool) -> Result<Ticket, AppendError> {
+    fn append_as(&self, count: u32, bytes: &[u8], reserved: Option<u64>) -> Result<Ticket, AppendError> {
         let shared = &*self.shared;
         let mut state = lock(&shared.state);
         let was_empty = state.pending.is_empty();
         let taken = state.append(&shared.config, count, bytes, reserved);
+        let segment = state.sequence;
         let wake = if taken.is_ok() {
             if was_empty {
                 state.oldest = shared.files.monotonic();
@@ -102,7 +103,7 @@ impl<F: FileLayer> Journal<F> {
         #[cfg(feature = "faults")]
         let record =
             if shared.ack_before_sync.load(std::sync::atomic::Ordering::Relaxed) { 0 } else { record };
-        Ok(Ticket::new(first, record, Arc::clone(&shared.waiters)))
+        Ok(Ticket::new(first, segment, record, Arc::clone(&shared.waiters)))
     }
 
     fn may_look_for_space(&self) -> bool {
@@ -158,6 +159,18 @@ impl<F: FileLayer> Journal<F> {
     /// # Errors
     /// `Closed` once the committer has ended; `Io` for a file that cannot be deleted.
     pub fn release(&self, below: Position) -> Result<Released, ReleaseError> {
+        self.release_while(|segment| segment.end <= below.0)
+    }
+
+    /// As `release`, of the segments before the one with this sequence: where records that take no positions matter.
+    ///
+    /// # Errors
+    /// As `release`.
+    pub fn release_before(&self, sequence: u64) -> Result<Released, ReleaseError> {
+        self.release_while(|segment| segment.key.sequence < sequence)
+    }
+
+    fn release_while(&self, free: impl Fn(&Segment) -> bool) -> Result<Released, ReleaseError> {
         let shared = &*self.shared;
         let mut released = Released::default();
         loop {
@@ -166,7 +179,7 @@ impl<F: FileLayer> Journal<F> {
                 return Err(ReleaseError::Closed);
             }
             let leads = state.segments.len() > 1
-                && state.segments.front().is_some_and(|s| s.end <= below.0 && s.sealed_ms.is_some());
+                && state.segments.front().is_some_and(|s| free(s) && s.sealed_ms.is_some());
             let segment = if leads { state.segments.pop_front() } else { None };
             released.kept = Position(state.kept());
             let Some(segment) = segment else { break };
@@ -208,6 +221,7 @@ impl<F: FileLayer> Journal<F> {
     pub fn segments(&self) -> Vec<SegmentInfo> {
         let state = lock(&self.shared.state);
         let info = state.segments.iter().map(|s| SegmentInfo {
+            sequence: s.key.sequence,
             first: Position(s.first),
             end: Position(s.end),
             bytes: s.bytes,

@@ -69,6 +69,12 @@ impl<F: FileLayer> Reader<F> {
         }
     }
 
+    /// Sequence of the segment in which the last record stands; `None` before the first one.
+    #[must_use]
+    pub fn segment(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.walker.key().sequence)
+    }
+
     /// The next wanted record of the frame in memory.
     fn frame_record(&mut self) -> Result<Option<Record>, ReadError> {
         let Some(current) = &mut self.current else { return Ok(None) };

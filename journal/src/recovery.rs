@@ -267,7 +267,8 @@ impl<F: FileLayer> Recovering<F> {
         self.report.kept = Position(state.kept());
         self.report.next = Position(next);
         self.report.segments = state.segments.len() as u64;
-        let next_sequence = self.found.last().map_or(1, |f| f.key.sequence + 1);
+        state.sequence = self.found.last().map_or(0, |f| f.key.sequence);
+        let next_sequence = state.sequence + 1;
         let shared = Arc::new(Shared {
             files: self.files,
             dir: self.dir,
@@ -282,6 +283,7 @@ impl<F: FileLayer> Recovering<F> {
         });
         let mut committer = Committer::new(Arc::clone(&shared), active, next_sequence, lock);
         committer.replenish();
+        committer.keep_reserve();
         Opened { journal: Journal::new(shared), committer, recovery: self.report }
     }
 }

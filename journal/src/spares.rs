@@ -52,6 +52,13 @@ impl<F: FileLayer> Committer<F> {
         state.no_space = reason;
     }
 
+    /// After the start: the segment that is there is the reserve, should there be no room for another. It may have
+    /// been before.
+    pub(crate) fn keep_reserve(&self) {
+        let mut state = lock(&self.shared.state);
+        state.on_reserve = !state.reserve;
+    }
+
     fn make_file(&mut self, floor: u64) -> Result<Spare<F>, FullReason> {
         let shared = &*self.shared;
         let (files, bytes) = (&shared.files, shared.config.segment_bytes);

@@ -81,6 +81,8 @@ pub(crate) struct State {
     pub(crate) capacity: u64,
     /// That segment is the reserve: only `append_reserved` may fill it.
     pub(crate) on_reserve: bool,
+    /// Sequence of that segment; 0 before the first one.
+    pub(crate) sequence: u64,
     /// Preallocated files that no record is planned on yet.
     pub(crate) spares: usize,
     pub(crate) reserve: bool,
@@ -114,6 +116,7 @@ impl State {
             cursor: 0,
             capacity: 0,
             on_reserve: false,
+            sequence: 0,
             spares: 0,
             reserve: false,
             want_space: false,
@@ -134,13 +137,14 @@ impl State {
         self.segments.front().map_or(self.next, |s| s.first)
     }
 
-    /// Gives a record its place and copies it there; answers its first position and its number.
+    /// Gives a record its place and copies it there; answers its first position and its number. `reserved`: it may
+    /// use the reserve, as long as so many bytes of it are left.
     pub(crate) fn append(
         &mut self,
         config: &Config,
         count: u32,
         payload: &[u8],
-        reserved: bool,
+        reserved: Option<u64>,
     ) -> Result<(u64, u64), AppendError> {
         if self.failed.is_some() {
             return Err(AppendError::Poisoned);
@@ -148,7 +152,7 @@ impl State {
         if self.closed || self.ended {
             return Err(AppendError::Closed);
         }
-        let end = self.next.checked_add(u64::from(count)).ok_or(AppendError::TooLarge)?;
+        let next = self.next.checked_add(u64::from(count)).ok_or(AppendError::TooLarge)?;
         if payload.len() > config.largest_record() {
             return Err(AppendError::TooLarge);
         }
@@ -159,10 +163,11 @@ impl State {
         }
         let extra = need + if self.pending.is_empty() { FRAME_HEADER } else { 0 };
         // Room for one more header is left in every segment: the frame that proves the last one.
-        let fits =
-            self.cursor + (extra + FRAME_HEADER) as u64 <= self.capacity && (reserved || !self.on_reserve);
+        let end = self.cursor + (extra + FRAME_HEADER) as u64;
+        let leave = if self.on_reserve { reserved } else { Some(0) };
+        let fits = leave.is_some_and(|leave| end.saturating_add(leave) <= self.capacity);
         if !fits {
-            let place = self.take_file(reserved)?;
+            let place = self.take_file(reserved.is_some())?;
             self.open_frame(place, SEGMENT_HEADER);
             self.cursor = SEGMENT_HEADER + FRAME_HEADER as u64;
             self.capacity = config.segment_bytes;
@@ -175,11 +180,11 @@ impl State {
         let first = self.next;
         if let Some(frame) = self.pending.last_mut() {
             frame::push_record(&mut frame.buffer, count, payload);
-            frame.end = end;
+            frame.end = next;
             frame.records += 1;
             frame.last_record = self.record;
         }
-        self.next = end;
+        self.next = next;
         self.cursor += need as u64;
         self.pending_bytes += need;
         Ok((first, self.record))
@@ -195,10 +200,12 @@ impl State {
         if self.spares > 0 {
             self.spares -= 1;
             self.on_reserve = false;
+            self.sequence += 1;
             Ok(Place::Spare)
         } else if reserved && self.reserve {
             self.reserve = false;
             self.on_reserve = true;
+            self.sequence += 1;
             Ok(Place::Reserve)
         } else {
             self.want_space = true;

@@ -76,6 +76,8 @@ pub struct Stats {
 /// One segment, as `Journal::segments` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {
+    /// Counts up from segment to segment; a repaired segment keeps it.
+    pub sequence: u64,
     /// Position of its first record.
     pub first: Position,
     /// One after its last synced position.

@@ -64,14 +64,16 @@ impl Waiters {
 pub struct Ticket {
     /// The first position of the record.
     pub first: Position,
+    /// Sequence of the segment that the record goes to.
+    pub segment: u64,
     record: u64,
     waiters: Arc<Waiters>,
     registered: Option<Waker>,
 }
 
 impl Ticket {
-    pub(crate) fn new(first: u64, record: u64, waiters: Arc<Waiters>) -> Self {
-        Self { first: Position(first), record, waiters, registered: None }
+    pub(crate) fn new(first: u64, segment: u64, record: u64, waiters: Arc<Waiters>) -> Self {
+        Self { first: Position(first), segment, record, waiters, registered: None }
     }
 
     /// Whether it has resolved; never blocks.

@@ -6,7 +6,9 @@
 //! Always:
 //! - The state equals what the records before it say: appending and applying happen under one short lock, so the
 //!   order in the journal is the order in memory.
-//! - Nothing is freed that ingest has not acked, and before anything is freed a snapshot of the state is synced.
+//! - Nothing is freed that ingest has not acked, nor anything from the last synced snapshot on.
+//! - A snapshot is the first or second record of each segment, and takes a quarter of it at most: so the segments
+//!   before the last one can be freed as soon as they are acked, however full the spool is.
 //! - One lock is never taken while the other is held, and none is held over an await or a disk access.
 
 mod cursor;
@@ -41,7 +43,7 @@ use self::shed::Shedding;
 use self::stamps::Stamps;
 use self::state::State;
 use crate::decode::{Columns, UNTIMED};
-use crate::figures::Counters;
+use crate::figures::{Counters, count};
 use crate::intake::types::SubmitError;
 
 /// A handle on the spool; clones are the same spool.
@@ -82,7 +84,22 @@ struct Ordered {
     /// Acked, not yet journaled as acked.
     unsaved: RangeSet,
     shedding: Shedding,
+    /// Sequence of the segment to which the last record went.
+    active: u64,
     snapshot: Taken,
+    /// Sessions have no room: said once.
+    crowded: bool,
+}
+
+/// Which room a record may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// That of everything.
+    Common,
+    /// The reserve as well, but for what is rarer and more urgent.
+    ReserveButSome,
+    /// The reserve as well.
+    Reserve,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -123,15 +140,7 @@ impl<F: FileLayer> Spool<F> {
         self.fill(&mut record, columns, arrival);
         let bytes = record.encode_to_vec();
         let mut ordered = locked(&self.shared.ordered);
-        let appended = self.shared.journal.append(record.positions(), &bytes);
-        if let Ok(ticket) = &appended {
-            ordered.state.apply(&record);
-            if record.positions() > 0 {
-                ordered.marks.add(ticket.first.0, arrival);
-            }
-        }
-        drop(ordered);
-        appended.map_err(|error| self.refused(error))
+        self.append_session(&mut ordered, &record, &bytes)
     }
 
     fn fill(&self, record: &mut Record, columns: Columns, arrival: TimeMs) {
@@ -160,12 +169,73 @@ impl<F: FileLayer> Spool<F> {
     /// Journals what happened to a session. Not from the reserve: that is kept for what makes room again.
     pub(crate) fn remember(&self, record: &Record) -> Result<Ticket, SubmitError> {
         let mut ordered = locked(&self.shared.ordered);
-        let appended = self.shared.journal.append(0, &record.encode_to_vec());
-        if appended.is_ok() {
-            ordered.state.apply(record);
+        self.append_session(&mut ordered, record, &record.encode_to_vec())
+    }
+
+    fn append_session(
+        &self,
+        ordered: &mut Ordered,
+        record: &Record,
+        bytes: &[u8],
+    ) -> Result<Ticket, SubmitError> {
+        let crowded = !ordered.state.sessions.has_room(record);
+        if crowded && !ordered.crowded {
+            tracing::warn!(
+                bytes = self.shared.bounds.snapshot_bytes(),
+                "sessions and unreleased QoS 2 messages fill their part of the spool: new ones have to wait; a larger spool.segment has room for more"
+            );
         }
-        drop(ordered);
-        appended.map_err(|error| self.refused(error))
+        ordered.crowded = crowded;
+        if crowded {
+            return Err(SubmitError::Full);
+        }
+        self.append_locked(ordered, Door::Common, record, bytes).map_err(|error| self.refused(error))
+    }
+
+    /// Appends a record and applies it, with a snapshot before or behind it where a segment lacks one.
+    fn append_locked(
+        &self,
+        ordered: &mut Ordered,
+        door: Door,
+        record: &Record,
+        bytes: &[u8],
+    ) -> Result<Ticket, AppendError> {
+        self.snapshot_if_due(ordered)?;
+        let (journal, count) = (&self.shared.journal, record.positions());
+        let ticket = match door {
+            Door::Common => journal.append(count, bytes),
+            Door::ReserveButSome => {
+                journal.append_reserved(count, bytes, self.shared.bounds.segment_bytes / 4)
+            }
+            Door::Reserve => journal.append_reserved(count, bytes, 0),
+        }?;
+        self.applied(ordered, record, &ticket);
+        // Should it find no room, the next record has to wait for it.
+        let _ = self.snapshot_if_due(ordered);
+        Ok(ticket)
+    }
+
+    fn applied(&self, ordered: &mut Ordered, record: &Record, ticket: &Ticket) {
+        let forgotten = ordered.state.apply(record);
+        if forgotten > 0 {
+            count(&self.shared.counters.forgotten, forgotten);
+        }
+        if record.positions() > 0 {
+            ordered.marks.add(ticket.first.0, TimeMs(record.arrival));
+        }
+        ordered.active = ticket.segment;
+    }
+
+    /// Appends a snapshot to a segment that has none.
+    fn snapshot_if_due(&self, ordered: &mut Ordered) -> Result<(), AppendError> {
+        if ordered.snapshot.segment == ordered.active {
+            return Ok(());
+        }
+        let record = ordered.state.snapshot();
+        let ticket = self.shared.journal.append_reserved(0, &record.encode_to_vec(), 0)?;
+        ordered.active = ticket.segment;
+        ordered.snapshot = Taken { segment: ticket.segment, ticket: Some(ticket) };
+        Ok(())
     }
 
     /// So many messages were given up because the spool was full. The keeper journals it.
@@ -173,15 +243,10 @@ impl<F: FileLayer> Spool<F> {
         locked(&self.shared.ordered).shedding.add(messages, at);
     }
 
-    /// Journals a record of the spool's own that takes no position; it may use the reserve.
+    /// Journals a record of the spool's own; it may use the reserve.
     fn note_locked(&self, ordered: &mut Ordered, record: &Record) -> Result<Ticket, SubmitError> {
-        let ticket = self
-            .shared
-            .journal
-            .append_reserved(0, &record.encode_to_vec())
-            .map_err(|error| self.refused(error))?;
-        ordered.state.apply(record);
-        Ok(ticket)
+        let appended = self.append_locked(ordered, Door::Reserve, record, &record.encode_to_vec());
+        appended.map_err(|error| self.refused(error))
     }
 
     fn refused(&self, error: AppendError) -> SubmitError {

@@ -3,13 +3,14 @@
 //! Always: the spool opens whatever the disk did, unless the disk cannot be read or another process has it; what
 //! the disk lost is a loss record, synced before anything leaves; a spool without an epoch gets one.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pantau_journal::{
-    Committer, Config, FileLayer, Journal, OpenError, Position, ReadError, Reader, ReleaseError, SegmentInfo,
-    Shortage,
+    AppendError, Committer, Config, FileLayer, Journal, OpenError, Position, ReadError, Reader, ReleaseError,
+    SegmentInfo, Shortage,
 };
 use pantau_proto::v1::Loss;
 use pantau_proto::{Epoch, RangeSet, TimeMs};
@@ -21,9 +22,9 @@ use super::marks::Marks;
 use super::record::Record;
 use super::shed::Shedding;
 use super::stamps::Stamps;
-use super::state::State;
+use super::state::{Shares, State};
 use super::uplink::damage;
-use super::{Ordered, Shared, Spool};
+use super::{Door, Ordered, Shared, Spool, locked};
 use crate::figures::{Counters, count};
 use crate::intake::types::RecoveredSession;
 
@@ -36,11 +37,23 @@ pub(crate) struct Bounds {
     pub(crate) keep_acked: Duration,
     /// A commit waits this long at most.
     pub(crate) commit_delay: Duration,
-    /// Bytes that wait for their sync at most; a snapshot of all sessions must fit.
+    /// Bytes that wait for their sync at most.
     pub(crate) pending_bytes: usize,
 }
 
+/// No snapshot is larger, however large segments are: it must not hold up what devices send.
+const MAX_SNAPSHOT: u64 = 4 << 20;
+
 impl Bounds {
+    /// What a snapshot may take, in bytes: one stands in each segment.
+    pub(super) fn snapshot_bytes(&self) -> usize {
+        usize::try_from((self.segment_bytes / 4).min(MAX_SNAPSHOT)).unwrap_or(0).min(self.pending_bytes / 2)
+    }
+
+    fn shares(&self) -> Shares {
+        Shares::of(self.snapshot_bytes())
+    }
+
     /// What the disk of `dir` lacks for a spool in there.
     pub(crate) fn shortage<F: FileLayer>(&self, files: &F, dir: &Path) -> Option<Shortage> {
         pantau_journal::shortage(files, dir, &self.journal())
@@ -76,6 +89,16 @@ pub enum SpoolError {
     /// Acked segments could not be freed.
     #[error(transparent)]
     Release(ReleaseError),
+    /// It was written with larger segments.
+    #[error(
+        "what the spool keeps of sessions takes {bytes} bytes, too many for segments of {segment_bytes}: set spool.segment to what it was, or larger"
+    )]
+    Segment {
+        /// Of the snapshot.
+        bytes: usize,
+        /// As configured.
+        segment_bytes: u64,
+    },
 }
 
 /// An open spool.
@@ -97,7 +120,7 @@ pub(crate) fn open<F: FileLayer>(
 ) -> Result<Opened<F>, SpoolError> {
     let opened = pantau_journal::open(files, dir, bounds.journal())?;
     let (journal, mut committer, recovery) = (opened.journal, opened.committer, opened.recovery);
-    let mut found = replay(&journal)?;
+    let mut found = replay(&journal, bounds.shares())?;
     found.damaged.extend(
         recovery.damaged.iter().map(|damage| (damage.range.start, damage.range.end, damage.detail.clone())),
     );
@@ -108,48 +131,60 @@ pub(crate) fn open<F: FileLayer>(
         );
     }
 
-    let mut news = Vec::new();
-    if found.state.epoch.is_none() {
-        news.push(Record { epoch: Some(random), ..Record::default() });
-    }
-    let losses = found.losses();
-    if !losses.is_empty() {
-        let lost = losses.iter().map(|loss| loss.count).sum();
-        tracing::error!(readings = lost, "a part of the spool is damaged; ingest is told what is lost");
-        count(&counters.lost, lost);
-        news.push(Record { losses, ..Record::default() });
-    }
-    news.iter().for_each(|record| found.state.apply(record));
     // What is no longer here was acked or is lost; both are settled.
     found.state.acked.insert(0, journal.stats().kept.0);
-    let within = journal.segments().last().map_or(Position(0), |segment| segment.first);
-    let mut snapshot = Taken { within, bytes: 0, ticket: None };
-    for part in found.state.snapshot(0) {
-        snapshot.bytes += part.encoded_len() as u64;
-        news.push(part);
+    let bytes = found.state.snapshot().encoded_len();
+    if bytes > 2 * bounds.snapshot_bytes() {
+        return Err(SpoolError::Segment { bytes, segment_bytes: bounds.segment_bytes });
     }
-    for record in &news {
-        // Their sync follows below, for all of them.
-        drop(journal.append_reserved(0, &record.encode_to_vec())?);
-    }
-    while committer.commit_once().map_err(SpoolError::Commit)? {}
+    let losses = found.losses();
 
     let sessions = found.state.sessions.recovered();
     let stamps = Mutex::new(Stamps::new(found.state.stamp_floor));
     let began = journal.synced();
-    let (unsaved, shedding) = (RangeSet::new(), Shedding::default());
-    let ordered = Mutex::new(Ordered { state: found.state, marks: found.marks, unsaved, shedding, snapshot });
+    let ordered = Ordered {
+        state: found.state,
+        marks: found.marks,
+        unsaved: RangeSet::new(),
+        shedding: Shedding::default(),
+        active: journal.segments().last().map_or(0, |segment| segment.sequence),
+        snapshot: Taken { segment: found.snapshot, ticket: None },
+        crowded: false,
+    };
     let shared = Shared {
         journal,
         bounds,
         began,
-        ordered,
+        ordered: Mutex::new(ordered),
         stamps,
         counters,
         wanted: Notify::new(),
         room: Notify::new(),
     };
-    Ok(Opened { spool: Spool { shared: Arc::new(shared) }, committer, sessions })
+    let spool = Spool { shared: Arc::new(shared) };
+    spool.begin(random, losses)?;
+    while committer.commit_once().map_err(SpoolError::Commit)? {}
+    Ok(Opened { spool, committer, sessions })
+}
+
+impl<F: FileLayer> Spool<F> {
+    /// Appends what a start has to say.
+    fn begin(&self, random: u64, losses: Vec<Loss>) -> Result<(), AppendError> {
+        let mut ordered = locked(&self.shared.ordered);
+        if ordered.state.epoch.is_none() {
+            let epoch = Record { epoch: Some(random), ..Record::default() };
+            drop(self.append_locked(&mut ordered, Door::Reserve, &epoch, &epoch.encode_to_vec())?);
+        }
+        if !losses.is_empty() {
+            let lost = losses.iter().map(|loss| loss.count).sum();
+            tracing::error!(readings = lost, "a part of the spool is damaged; ingest is told what is lost");
+            count(&self.shared.counters.lost, lost);
+            self.note_losses(&mut ordered, losses);
+        }
+        // Without room the first append tries again.
+        let _ = self.snapshot_if_due(&mut ordered);
+        Ok(())
+    }
 }
 
 /// What is in a spool, for people.
@@ -167,7 +202,7 @@ pub(crate) struct Seen {
 /// Looks into the spool in `dir` without adding to it.
 pub(crate) fn inspect<F: FileLayer>(files: F, dir: &Path, bounds: Bounds) -> Result<Seen, SpoolError> {
     let opened = pantau_journal::open(files, dir, bounds.journal())?;
-    let (found, stats) = (replay(&opened.journal)?, opened.journal.stats());
+    let (found, stats) = (replay(&opened.journal, bounds.shares())?, opened.journal.stats());
     let mut state = found.state;
     state.acked.insert(0, stats.kept.0);
     Ok(Seen {
@@ -182,10 +217,11 @@ pub(crate) fn inspect<F: FileLayer>(files: F, dir: &Path, bounds: Bounds) -> Res
     })
 }
 
-#[derive(Default)]
 struct Found {
     state: State,
     marks: Marks,
+    /// Sequence of the segment with the last snapshot, or 0.
+    snapshot: u64,
     damaged: Vec<(Position, Position, String)>,
 }
 
@@ -203,15 +239,15 @@ impl Found {
     }
 }
 
-/// Applies the records from the last whole snapshot on, or all.
-fn replay<F: FileLayer>(journal: &Journal<F>) -> Result<Found, SpoolError> {
+/// Applies the records from the last snapshot on, or all.
+fn replay<F: FileLayer>(journal: &Journal<F>, shares: Shares) -> Result<Found, SpoolError> {
     let segments = journal.segments();
-    let mut found = Found::default();
+    let (state, marks) = (State::new(shares), Marks::default());
+    let mut found = Found { state, marks, snapshot: 0, damaged: Vec::new() };
     let mut from = Position(0);
-    for (n, segment) in segments.iter().enumerate().rev() {
-        let end = segments.get(n + 1).map_or(Position(u64::MAX), |next| next.first);
-        if holds_snapshot(journal.reader(segment.first), end)? {
-            from = segment.first;
+    for segment in segments.iter().rev() {
+        if holds_snapshot(journal.reader(segment.first), segment.sequence)? {
+            (from, found.snapshot) = (segment.first, segment.sequence);
             break;
         }
     }
@@ -229,17 +265,14 @@ fn replay<F: FileLayer>(journal: &Journal<F>) -> Result<Found, SpoolError> {
     Ok(found)
 }
 
-fn holds_snapshot<F: FileLayer>(mut reader: Reader<F>, end: Position) -> Result<bool, SpoolError> {
-    let (mut begun, mut damaged) = (false, Vec::new());
-    while let Some((first, record)) = next(&mut reader, &mut damaged)? {
-        if let Some(part) = &record.snapshot {
-            begun |= part.first;
-            if begun && part.last {
-                return Ok(true);
-            }
-        }
-        if first > end {
-            break;
+fn holds_snapshot<F: FileLayer>(mut reader: Reader<F>, sequence: u64) -> Result<bool, SpoolError> {
+    let mut damaged = Vec::new();
+    while let Some((_, record)) = next(&mut reader, &mut damaged)? {
+        // It begins with what stands at the same position in segments before.
+        match reader.segment().cmp(&Some(sequence)) {
+            Ordering::Less => {}
+            Ordering::Equal if record.snapshot.is_none() => {}
+            found => return Ok(found == Ordering::Equal),
         }
     }
     Ok(false)

@@ -6,7 +6,7 @@
 //! sessions   source + ids/hashes (QoS 1), held (QoS 2); session: started, resumed, ended, released
 //! uplink     acked ranges, a new epoch, losses
 //! shed       how many messages at QoS 0 were given up
-//! snapshot   everything that must outlive the segments before it, in parts
+//! snapshot   everything that must outlive the segments before it
 //! ```
 //! Readings take the record's positions in order, skipping the offsets of `refused`. A record of shed messages takes
 //! one position and holds nothing else; any other without readings and refused payloads takes none. Tags are never
@@ -126,14 +126,9 @@ pub(crate) struct Acked {
     pub(crate) replace: bool,
 }
 
-/// A part of a snapshot. It counts once the last part is there.
+/// The state that the records before it gave (tags 1 and 2 were used once).
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Snapshot {
-    #[prost(bool, tag = "1")]
-    pub(crate) first: bool,
-    #[prost(bool, tag = "2")]
-    pub(crate) last: bool,
-    /// The rest of the scalars and ranges: in the first part only.
     #[prost(fixed64, tag = "3")]
     pub(crate) epoch: u64,
     #[prost(message, repeated, tag = "4")]

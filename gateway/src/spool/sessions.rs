@@ -3,7 +3,8 @@
 //! Always: at most [`MAX_ENTRIES`] deliveries are remembered a client, the latest ones; none came in more than
 //! [`ACKNOWLEDGED_MS`] before the last of them, or after it, which shows that the clock went back. The listener drops
 //! repeats with its own copy, which knows more (recognised repeats are not journaled); this one exists for snapshots
-//! and restarts.
+//! and restarts. Together they fit into a given share of a snapshot: redelivery entries may fill half of it, and a
+//! client that would go beyond gives up its own oldest; what may not be given up asks [`Sessions::has_room`] first.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,10 +14,21 @@ use pantau_proto::TimeMs;
 use super::record::{Change, Record, SavedSession, SessionChange};
 use crate::intake::types::{ACKNOWLEDGED_MS, Delivered, MAX_ENTRIES, RecoveredSession};
 
+/// Bytes of a [`SavedSession`] at most, without its client's name and what follows.
+const SESSION_BYTES: usize = 64;
+/// Packet id, hash and age of a redelivery entry.
+const ENTRY_BYTES: usize = 16;
+/// A held packet id.
+const HELD_BYTES: usize = 3;
+
 /// All persistent sessions by client.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     clients: BTreeMap<String, Session>,
+    /// What they take of a snapshot at most.
+    bytes: usize,
+    /// What they may take.
+    share: usize,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -29,14 +41,12 @@ struct Session {
     held: BTreeSet<u16>,
 }
 
-impl PartialEq for Session {
-    fn eq(&self, other: &Self) -> bool {
-        (self.expiry_s, self.heard, &self.held) == (other.expiry_s, other.heard, &other.held)
-            && self.live() == other.live()
-    }
-}
-
 impl Session {
+    /// What it takes of a snapshot at most.
+    fn bytes(&self, client: &str) -> usize {
+        session_bytes(client) + ENTRY_BYTES * self.entries.len() + HELD_BYTES * self.held.len()
+    }
+
     /// The last delivery of each id, oldest first.
     fn live(&self) -> Vec<Delivered> {
         let mut seen = HashSet::new();
@@ -56,12 +66,23 @@ impl Session {
         }
     }
 
-    fn deliver(&mut self, packet: u32, hash: u64, arrival: TimeMs) {
-        if self.entries.len() >= MAX_ENTRIES {
-            self.entries.pop_front();
-        }
-        self.entries.push_back(Delivered { packet_id: id(packet), hash, arrival });
+    /// How many entries it may have in half the share, of which others take so much.
+    fn room(&self, share: usize, others: usize, client: &str) -> usize {
+        let rest = session_bytes(client) + HELD_BYTES * self.held.len();
+        (share / 2).saturating_sub(others + rest) / ENTRY_BYTES
     }
+
+    /// Remembers `most` deliveries at most. Returns how many others it gave up for that.
+    fn deliver(&mut self, most: usize, packet: u32, hash: u64, arrival: TimeMs) -> usize {
+        self.entries.push_back(Delivered { packet_id: id(packet), hash, arrival });
+        let over = self.entries.len().saturating_sub(most);
+        self.entries.drain(..over);
+        over
+    }
+}
+
+fn session_bytes(client: &str) -> usize {
+    SESSION_BYTES + client.len()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "packet ids are written from u16")]
@@ -70,39 +91,76 @@ const fn id(wide: u32) -> u16 {
 }
 
 impl Sessions {
-    /// What a record says about sessions.
-    pub(crate) fn apply(&mut self, record: &Record) {
-        if !record.ids.is_empty() || !record.held.is_empty() {
-            let session = match self.clients.get_mut(&record.source) {
-                Some(session) => session,
-                None => self
-                    .clients
-                    .entry(record.source.clone())
-                    .or_insert_with(|| Session { expiry_s: u32::MAX, ..Session::default() }),
-            };
-            let arrival = TimeMs(record.arrival);
-            session.hear(arrival);
-            for (packet, hash) in record.ids.iter().zip(&record.hashes) {
-                session.deliver(*packet, *hash, arrival);
+    /// None yet; `share` bytes of a snapshot are theirs.
+    pub(crate) fn new(share: usize) -> Self {
+        Self { clients: BTreeMap::new(), bytes: 0, share }
+    }
+
+    /// Whether what must not be forgotten of this record, new sessions and held ids, has room.
+    pub(crate) fn has_room(&self, record: &Record) -> bool {
+        let begins = match &record.session {
+            Some(SessionChange { client, change: Some(Change::Started(_) | Change::Resumed(_)) }) => {
+                Some(client)
             }
-            session.held.extend(record.held.iter().map(|packet| id(*packet)));
+            _ if record.ids.is_empty() && record.held.is_empty() => None,
+            _ => Some(&record.source),
+        };
+        let begins = begins.filter(|client| !self.clients.contains_key(*client));
+        let more = begins.map_or(0, |client| session_bytes(client)) + HELD_BYTES * record.held.len();
+        more == 0 || self.bytes + more <= self.share
+    }
+
+    /// What a record says about sessions. Returns how many redelivery entries were given up for want of room.
+    pub(crate) fn apply(&mut self, record: &Record) -> u64 {
+        let forgotten =
+            if record.ids.is_empty() && record.held.is_empty() { 0 } else { self.deliver(record) };
+        let Some(SessionChange { client, change: Some(change) }) = &record.session else { return forgotten };
+        match change {
+            Change::Started(expiry_s) => {
+                self.end(client);
+                self.session(client).expiry_s = *expiry_s;
+            }
+            Change::Resumed(expiry_s) => self.session(client).expiry_s = *expiry_s,
+            Change::Ended(_) => self.end(client),
+            Change::Released(packet) => {
+                if self.clients.get_mut(client).is_some_and(|session| session.held.remove(&id(*packet))) {
+                    self.bytes -= HELD_BYTES;
+                }
+            }
         }
-        if let Some(SessionChange { client, change: Some(change) }) = &record.session {
-            match change {
-                Change::Started(expiry_s) => {
-                    let fresh = Session { expiry_s: *expiry_s, ..Session::default() };
-                    self.clients.insert(client.clone(), fresh);
-                }
-                Change::Resumed(expiry_s) => {
-                    self.clients.entry(client.clone()).or_default().expiry_s = *expiry_s;
-                }
-                Change::Ended(_) => drop(self.clients.remove(client)),
-                Change::Released(packet) => {
-                    if let Some(session) = self.clients.get_mut(client) {
-                        session.held.remove(&id(*packet));
-                    }
-                }
-            }
+        forgotten
+    }
+
+    fn deliver(&mut self, record: &Record) -> u64 {
+        let (share, arrival) = (self.share, TimeMs(record.arrival));
+        if !self.clients.contains_key(&record.source) {
+            self.session(&record.source);
+        }
+        let Some(session) = self.clients.get_mut(&record.source) else { return 0 };
+        self.bytes -= session.bytes(&record.source);
+        session.hear(arrival);
+        session.held.extend(record.held.iter().map(|packet| id(*packet)));
+        let room = session.room(share, self.bytes, &record.source);
+        let mut forgotten = 0;
+        for (packet, hash) in record.ids.iter().zip(&record.hashes) {
+            forgotten += session.deliver(room.min(MAX_ENTRIES), *packet, *hash, arrival) as u64;
+        }
+        self.bytes += session.bytes(&record.source);
+        if room < MAX_ENTRIES { forgotten } else { 0 }
+    }
+
+    /// The session of this client, which begins now if there is none.
+    fn session(&mut self, client: &str) -> &mut Session {
+        if !self.clients.contains_key(client) {
+            self.bytes += session_bytes(client);
+        }
+        let unknown = || Session { expiry_s: u32::MAX, ..Session::default() };
+        self.clients.entry(client.to_owned()).or_insert_with(unknown)
+    }
+
+    fn end(&mut self, client: &str) {
+        if let Some(session) = self.clients.remove(client) {
+            self.bytes -= session.bytes(client);
         }
     }
 
@@ -129,12 +187,14 @@ impl Sessions {
     pub(crate) fn load(&mut self, saved: &SavedSession) {
         let heard = TimeMs(saved.heard);
         let mut session = Session { expiry_s: saved.expiry_s, heard, ..Session::default() };
+        session.held = saved.held.iter().map(|packet| id(*packet)).collect();
+        self.end(&saved.client);
         let ages = saved.ages.iter().copied().chain(std::iter::repeat(0));
         for ((packet, hash), age) in saved.ids.iter().zip(&saved.hashes).zip(ages) {
             let arrival = TimeMs(saved.heard.saturating_sub(i64::from(age)));
-            session.deliver(*packet, *hash, arrival);
+            session.deliver(MAX_ENTRIES, *packet, *hash, arrival);
         }
-        session.held = saved.held.iter().map(|packet| id(*packet)).collect();
+        self.bytes += session.bytes(&saved.client);
         self.clients.insert(saved.client.clone(), session);
     }
 

@@ -41,9 +41,4 @@ impl Stamps {
         self.highest = self.highest.max(stamp);
         stamp
     }
-
-    /// No stamp so far is higher.
-    pub(crate) fn highest(&self) -> i64 {
-        self.highest
-    }
 }

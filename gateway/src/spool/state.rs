@@ -9,17 +9,32 @@
 
 use pantau_proto::v1::{Loss, Range};
 use pantau_proto::{Epoch, RangeSet};
-use prost::Message as _;
 
 use super::record::{Acked, Record, Snapshot};
 use super::sessions::Sessions;
 
-/// Bytes of a snapshot's part at most, about: a part must fit into the smallest segment.
-const PART_BYTES: usize = 24 << 10;
+/// Bytes that the parts of a snapshot may take, so that one always has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Of acked ranges, and as many of settled ones.
+    ranges: usize,
+    losses: usize,
+    sessions: usize,
+}
+
+impl Shares {
+    /// For a snapshot of so many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        let part = bytes / 16;
+        // The last sixteenth is for what else there is, and for the framing.
+        Self { ranges: part, losses: part, sessions: 12 * part }
+    }
+}
 
 /// The state that records build up.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
+    shares: Shares,
     /// `None` only before the first record of a spool.
     pub(crate) epoch: Option<Epoch>,
     pub(crate) acked: RangeSet,
@@ -29,15 +44,28 @@ pub(crate) struct State {
     /// No arrival stamp that was ever given is higher.
     pub(crate) stamp_floor: i64,
     pub(crate) sessions: Sessions,
-    /// Parts of a snapshot whose last part has not come.
-    partial: Option<Box<State>>,
 }
 
 impl State {
-    /// Takes in what a record says.
-    pub(crate) fn apply(&mut self, record: &Record) {
+    pub(crate) fn new(shares: Shares) -> Self {
+        Self {
+            shares,
+            epoch: None,
+            acked: RangeSet::new(),
+            settled: RangeSet::new(),
+            losses: Vec::new(),
+            stamp_floor: 0,
+            sessions: Sessions::new(shares.sessions),
+        }
+    }
+
+    /// Takes in what a record says. Returns how many redelivery entries were given up for want of room.
+    pub(crate) fn apply(&mut self, record: &Record) -> u64 {
+        if let Some(snapshot) = &record.snapshot {
+            self.restore(snapshot);
+        }
         self.stamp_floor = self.stamp_floor.max(record.highest_stamp);
-        self.sessions.apply(record);
+        let forgotten = self.sessions.apply(record);
         if let Some(Acked { ranges, replace }) = &record.acked {
             if *replace {
                 self.acked = RangeSet::new();
@@ -49,9 +77,7 @@ impl State {
             self.settled = self.acked.clone();
         }
         self.losses.extend_from_slice(&record.losses);
-        if let Some(part) = &record.snapshot {
-            self.take_part(part);
-        }
+        forgotten
     }
 
     /// Ingest has these positions now. Returns how many of them are new.
@@ -65,53 +91,43 @@ impl State {
         new
     }
 
-    fn take_part(&mut self, part: &Snapshot) {
-        if part.first {
-            self.partial = Some(Box::new(Self {
-                epoch: Some(Epoch(part.epoch)),
-                acked: part.acked.iter().map(|range| (range.start, range.end)).collect(),
-                settled: part.settled.iter().map(|range| (range.start, range.end)).collect(),
-                losses: part.losses.clone(),
-                stamp_floor: part.stamp_floor,
-                ..Self::default()
-            }));
-        }
-        let Some(mut partial) = self.partial.take() else { return };
-        part.sessions.iter().for_each(|saved| partial.sessions.load(saved));
-        if part.last {
-            *self = *partial;
-        } else {
-            self.partial = Some(partial);
-        }
+    fn restore(&mut self, snapshot: &Snapshot) {
+        let set = |ranges: &[Range]| ranges.iter().map(|range| (range.start, range.end)).collect();
+        *self = Self::new(self.shares);
+        self.epoch = Some(Epoch(snapshot.epoch));
+        self.acked = set(&snapshot.acked);
+        self.settled = set(&snapshot.settled);
+        self.losses.clone_from(&snapshot.losses);
+        self.stamp_floor = snapshot.stamp_floor;
+        snapshot.sessions.iter().for_each(|saved| self.sessions.load(saved));
     }
 
-    /// The records that give this state to whoever reads from them on. `stamp_floor` may be ahead of the state's.
-    pub(crate) fn snapshot(&self, stamp_floor: i64) -> Vec<Record> {
-        let mut parts = vec![Snapshot {
-            first: true,
+    /// The record that gives this state to whoever reads from it on. What finds no room in it is learned again: the
+    /// later acked ranges from ingest, losses from the damaged disk; the later settled ones are sent again, with the
+    /// times that they had.
+    pub(crate) fn snapshot(&self) -> Record {
+        let snapshot = Snapshot {
             epoch: self.epoch.map_or(0, |epoch| epoch.0),
-            acked: self.acked.to_wire(),
-            settled: self.settled.to_wire(),
-            losses: self.losses.clone(),
-            stamp_floor: stamp_floor.max(self.stamp_floor),
-            ..Snapshot::default()
-        }];
-        let mut bytes = 0;
-        for saved in self.sessions.save() {
-            bytes += saved.encoded_len();
-            if bytes > PART_BYTES {
-                bytes = saved.encoded_len();
-                parts.push(Snapshot::default());
-            }
-            if let Some(part) = parts.last_mut() {
-                part.sessions.push(saved);
-            }
-        }
-        if let Some(part) = parts.last_mut() {
-            part.last = true;
-        }
-        parts.into_iter().map(|part| Record { snapshot: Some(part), ..Record::default() }).collect()
+            acked: within(self.shares.ranges, self.acked.to_wire()),
+            settled: within(self.shares.ranges, self.settled.to_wire()),
+            losses: within(self.shares.losses, self.losses.clone()),
+            stamp_floor: self.stamp_floor,
+            sessions: self.sessions.save().collect(),
+        };
+        Record { snapshot: Some(snapshot), ..Record::default() }
     }
+}
+
+/// The first of them that encode into so many bytes.
+fn within<M: prost::Message>(bytes: usize, mut items: Vec<M>) -> Vec<M> {
+    let mut end = 0;
+    let fit = items.iter().take_while(|item| {
+        let length = item.encoded_len();
+        end += 1 + prost::length_delimiter_len(length) + length;
+        end <= bytes
+    });
+    items.truncate(fit.count());
+    items
 }
 
 /// The record of acked ranges.

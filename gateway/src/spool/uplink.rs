@@ -5,7 +5,7 @@ use pantau_proto::v1::{Loss, LossReason, Rejected};
 use pantau_proto::{Epoch, RangeSet};
 
 use super::state::acked_record;
-use super::{Record, Spool, locked};
+use super::{Door, Ordered, Record, Spool, locked};
 use crate::figures::count;
 use crate::intake::types::SubmitError;
 
@@ -73,7 +73,7 @@ impl<F: FileLayer> Spool<F> {
     pub(crate) fn new_epoch(&self, epoch: Epoch) -> Result<Ticket, SubmitError> {
         let mut ordered = locked(&self.shared.ordered);
         // First what is acked: a restart would else settle less, and send the rest again.
-        self.save_acks_locked(&mut ordered)?;
+        self.save_acks_locked(&mut ordered, Door::Reserve)?;
         let epoch = Record { epoch: Some(epoch.0), ..Record::default() };
         let ticket = self.note_locked(&mut ordered, &epoch)?;
         drop(ordered);
@@ -91,12 +91,16 @@ impl<F: FileLayer> Spool<F> {
             .map(|(start, end)| damage(start, end, &detail))
             .collect();
         count(&self.shared.counters.lost, losses.iter().map(|loss| loss.count).sum());
-        let record = Record { losses: losses.clone(), ..Record::default() };
-        if let Err(error) = self.note_locked(&mut ordered, &record) {
-            tracing::warn!(%error, "the loss could not be journaled; the next start finds it again");
+        self.note_losses(&mut ordered, losses.clone());
+        losses
+    }
+
+    pub(super) fn note_losses(&self, ordered: &mut Ordered, losses: Vec<Loss>) {
+        let record = Record { losses, ..Record::default() };
+        if let Err(error) = self.note_locked(ordered, &record) {
+            tracing::warn!(%error, "a loss could not be journaled; the next start finds it again");
             ordered.state.apply(&record);
         }
-        losses
     }
 }
 

@@ -44,7 +44,7 @@ fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result 
 }
 
 /// Name without `_total`, help, value.
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 9] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 10] {
     [
         ("accepted", "Readings, refused payloads and shed messages taken since the start", figures.accepted),
         ("spooled", "Positions synced to the disk since the start", figures.spooled),
@@ -62,6 +62,11 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 9] {
             "redelivered",
             "Repeated deliveries that were acknowledged and not stored again",
             figures.redelivered,
+        ),
+        (
+            "redeliveries_forgotten",
+            "Deliveries whose repeat would not be known after a restart: sessions had no more room in the spool",
+            figures.forgotten,
         ),
     ]
 }

@@ -87,7 +87,7 @@ fn the_reserve_is_there_when_everything_else_is_full() {
     let taken = fill(&mut opened);
     files.set_capacity(0);
     let mut reserved = 0;
-    while let Ok(ticket) = opened.journal.append_reserved(1, &bytes(reserved, 500)) {
+    while let Ok(ticket) = opened.journal.append_reserved(1, &bytes(reserved, 500), 0) {
         opened.committer.commit_once().unwrap();
         ticket.wait().unwrap();
         reserved += 1;
@@ -98,6 +98,35 @@ fn the_reserve_is_there_when_everything_else_is_full() {
     assert_eq!(read_all(&opened.journal).len() as u64, taken + reserved);
     files.set_capacity(u64::MAX);
     opened.journal.release(Position(taken)).unwrap();
+    opened.committer.commit_once().unwrap();
+    assert!(opened.journal.append(1, b"x").is_ok());
+}
+
+#[test]
+fn the_reserve_is_still_one_after_a_restart_and_some_of_it_can_be_left_to_others() {
+    let files = SimFiles::new();
+    let config = Config { max_bytes: 6 * 4096, ..tiny() };
+    let mut opened = open(files.clone(), dir(), config.clone()).unwrap();
+    fill(&mut opened);
+    let mut put = |leave: u64| {
+        let ticket = opened.journal.append_reserved(0, &[7; 500], leave)?;
+        opened.committer.commit_once().unwrap();
+        let last = opened.journal.segments().last().unwrap().sequence;
+        assert_eq!(ticket.segment, last);
+        Ok::<_, AppendError>(ticket)
+    };
+    assert_eq!((0..9).map_while(|_| put(2_000).ok()).count(), 3);
+    assert!(put(1_000).is_ok());
+    opened.committer.finish().unwrap();
+    let mut opened = open(files.clone(), dir(), config).unwrap();
+    assert_eq!(opened.journal.append(1, b"x").unwrap_err(), AppendError::Full);
+    drop(opened.journal.append_reserved(0, b"x", 0).unwrap());
+    opened.committer.commit_once().unwrap();
+    let segments = opened.journal.segments();
+    let (last, before) = (&segments[segments.len() - 1], &segments[segments.len() - 2]);
+    assert_eq!(opened.journal.release_before(before.sequence).unwrap().segments, segments.len() as u64 - 2);
+    assert_eq!(opened.journal.release_before(u64::MAX).unwrap().segments, 1);
+    assert_eq!(opened.journal.segments(), std::slice::from_ref(last));
     opened.committer.commit_once().unwrap();
     assert!(opened.journal.append(1, b"x").is_ok());
 }
@@ -129,7 +158,7 @@ fn a_full_disk_starts_reads_and_says_full() {
     let mut opened = start(&files);
     assert_eq!(read_all(&opened.journal), all);
     assert_eq!(opened.journal.append(1, b"x").unwrap_err(), AppendError::Full);
-    assert_eq!(opened.journal.append_reserved(1, b"x").unwrap_err(), AppendError::Full);
+    assert_eq!(opened.journal.append_reserved(1, b"x", 0).unwrap_err(), AppendError::Full);
     files.set_capacity(u64::MAX);
     opened.committer.commit_once().unwrap();
     put(&mut opened, 1, b"x");

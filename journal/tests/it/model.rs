@@ -87,8 +87,11 @@ impl Model {
         let payload = bytes(self.number, len.max(9));
         let payload = [&self.number.to_le_bytes()[..], &payload].concat();
         let journal = &self.opened().journal;
-        let done =
-            if reserved { journal.append_reserved(count, &payload) } else { journal.append(count, &payload) };
+        let done = if reserved {
+            journal.append_reserved(count, &payload, 0)
+        } else {
+            journal.append(count, &payload)
+        };
         match done {
             Ok(ticket) => {
                 let first = ticket.first;

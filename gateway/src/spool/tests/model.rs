@@ -35,7 +35,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => (1_u64..u64::MAX).prop_map(Op::NewEpoch),
         1 => (any::<u64>(), any::<bool>()).prop_map(|(seed, back)| Op::Crash(seed, back)),
     ];
-    prop::collection::vec(op, 1..200)
+    prop::collection::vec(op, 1..300)
 }
 
 /// Expiry, last delivery, entries oldest first, held ids.
@@ -104,11 +104,11 @@ impl World {
                     self.loose.push((next, "shed".into(), std::mem::take(&mut self.shed) as f64));
                 }
                 self.commit();
-                if let Some(below) = prepared {
-                    if let Some(snapshot) = self.opened.spool.unsynced_snapshot() {
+                if let Some(release) = prepared {
+                    if let Some(snapshot) = release.snapshot {
                         snapshot.peek().unwrap().unwrap();
                     }
-                    self.opened.spool.release(below).unwrap();
+                    self.opened.spool.release(release.before).unwrap();
                 }
             }
             Op::Shed(messages) => {
@@ -284,7 +284,10 @@ impl World {
                 assert!(*position >= offer.kept && !offer.settled.contains(*position));
             }
         }
-        let acked = locked(&self.opened.spool.shared.ordered).state.acked.clone();
+        let state = locked(&self.opened.spool.shared.ordered).state.clone();
+        let snapshot = state.snapshot().encoded_len();
+        assert!(snapshot <= bounds().snapshot_bytes(), "a snapshot of {snapshot} bytes");
+        let acked = state.acked;
         for position in self.durable.keys().filter(|position| acked.contains(**position)) {
             assert!(self.ingest.contains(*position), "{position} counts as acked and is not");
         }

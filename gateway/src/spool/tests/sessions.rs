@@ -11,7 +11,7 @@ fn delivery(id: u32, hash: u64, arrival: i64) -> Record {
 
 #[test]
 fn sessions_forget_the_oldest_entries_and_those_whose_id_is_used_again() {
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(1 << 20);
     let mut deliver = |id: u32, hash: u64| {
         sessions.apply(&delivery(id, hash, 0));
         sessions.recovered().remove(0).entries
@@ -34,7 +34,7 @@ fn sessions_forget_deliveries_whose_acknowledgement_has_had_its_time_also_after_
         entries.iter().map(|entry| entry.packet_id).collect::<Vec<_>>()
     };
     for snapshot in [false, true] {
-        let mut sessions = Sessions::default();
+        let mut sessions = Sessions::new(1 << 20);
         let start = 1_800_000_000_000;
         for (id, second) in [(1, 0), (2, 10), (3, 30)] {
             sessions.apply(&delivery(id, 9, start + second * 1_000));
@@ -42,7 +42,7 @@ fn sessions_forget_deliveries_whose_acknowledgement_has_had_its_time_also_after_
         assert_eq!(ids(&sessions), [1, 2, 3]);
         if snapshot {
             let saved: Vec<_> = sessions.save().collect();
-            sessions = Sessions::default();
+            sessions = Sessions::new(1 << 20);
             saved.iter().for_each(|saved| sessions.load(saved));
         }
         sessions.apply(&delivery(4, 9, start + 30_001));
@@ -55,7 +55,7 @@ fn sessions_forget_deliveries_whose_acknowledgement_has_had_its_time_also_after_
 
 #[test]
 fn entries_of_a_snapshot_without_times_are_known_until_something_new_comes() {
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(1 << 20);
     let saved = SavedSession { client: "c".into(), ids: vec![1], hashes: vec![9], ..SavedSession::default() };
     sessions.load(&saved);
     assert_eq!(sessions.recovered()[0].entries.len(), 1);
