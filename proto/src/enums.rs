@@ -19,6 +19,7 @@ impl Reason {
             Self::NotOwner => "not_owner",
             Self::TooLarge => "too_large",
             Self::UnknownTopic => "unknown_topic",
+            Self::TooFast => "too_fast",
         }
     }
 }

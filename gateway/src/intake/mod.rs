@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! [Frame…] ─► decode ─► columns + refused ─► stamp ─► one record ─► journal ─► Ticket (resolves when synced)
+//!               ▲ without those that came too fast │
+//!               └──────────────────────────────────┘
 //! ```
 //! Always: a slice is taken whole or not at all; what cannot be decoded is journaled as refused, so that poison
 //! never blocks; the sources call it directly, and their waiting for the ticket is the back-pressure.
@@ -17,6 +19,7 @@ use std::task::{Context, Poll};
 
 use pantau_journal::FileLayer;
 use pantau_proto::TimeMs;
+use pantau_proto::v1::Reason;
 
 use self::types::{Delivery, Failed, Frame, Intake, SessionEvent, SubmitError};
 use crate::decode::{Columns, Decoder, Refusal};
@@ -28,6 +31,8 @@ const MAX_POSITIONS: usize = 20_000;
 /// Of a refused payload and of its topic this much is kept.
 const MAX_REFUSED_BYTES: usize = 4 << 10;
 const MAX_TOPIC_BYTES: usize = 1 << 10;
+/// The mend for a device that does so.
+const TOO_FAST: &str = "more than one untimed reading a millisecond on one series, for longer than a minute: such readings need a time of their own";
 
 /// The real intake; clones are the same.
 #[derive(Debug)]
@@ -50,6 +55,51 @@ impl<F: FileLayer> SpoolIntake<F> {
     fn counters(&self) -> &Counters {
         self.spool.counters()
     }
+
+    /// Decodes the frames, but for those that are known to come too fast (their places, rising).
+    fn gather(
+        &self,
+        source: &str,
+        frames: &[Frame<'_>],
+        too_fast: &[usize],
+    ) -> Result<Gathered, SubmitError> {
+        let mut columns = Columns::with_capacity(frames.len());
+        let (mut record, mut ends) = (Record::default(), Vec::with_capacity(frames.len()));
+        for (n, frame) in frames.iter().enumerate() {
+            let decoded = if too_fast.binary_search(&n).is_ok() {
+                Err(Refusal::new(Reason::TooFast, TOO_FAST))
+            } else {
+                self.decoder.decode(frame.topic, frame.payload, &mut columns)
+            };
+            if let Err(refusal) = decoded {
+                record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
+            }
+            ends.push(columns.len());
+            if n > 0 && columns.len() + record.refused.len() > MAX_POSITIONS {
+                return Err(SubmitError::TooLarge);
+            }
+            match frame.key.map(|key| (key.kind, key)) {
+                None => {}
+                Some((Delivery::AtLeastOnce, key)) => {
+                    record.ids.push(u32::from(key.packet_id));
+                    record.hashes.push(key.hash);
+                }
+                Some((Delivery::ExactlyOnce, key)) => record.held.push(u32::from(key.packet_id)),
+            }
+        }
+        if !record.refused.is_empty() || !record.ids.is_empty() || !record.held.is_empty() {
+            source.clone_into(&mut record.source);
+        }
+        Ok(Gathered { record, columns, ends })
+    }
+}
+
+/// What a slice of frames holds.
+struct Gathered {
+    record: Record,
+    columns: Columns,
+    /// One a frame: how many readings there are up to its end.
+    ends: Vec<usize>,
 }
 
 /// Resolves when what was submitted is durable.
@@ -71,31 +121,21 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
     type Ticket = SpoolTicket;
 
     fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<SpoolTicket, SubmitError> {
-        let mut columns = Columns::with_capacity(frames.len());
-        let mut record = Record::default();
-        for (n, frame) in frames.iter().enumerate() {
-            if let Err(refusal) = self.decoder.decode(frame.topic, frame.payload, &mut columns) {
-                record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
-            }
-            if n > 0 && columns.len() + record.refused.len() > MAX_POSITIONS {
-                return Err(SubmitError::TooLarge);
-            }
-            match frame.key.map(|key| (key.kind, key)) {
-                None => {}
-                Some((Delivery::AtLeastOnce, key)) => {
-                    record.ids.push(u32::from(key.packet_id));
-                    record.hashes.push(key.hash);
+        let arrival = frames.first().map_or(TimeMs(0), |frame| frame.arrival);
+        let mut too_fast = Vec::new();
+        let (record, columns, flags) = loop {
+            let Gathered { record, mut columns, ends } = self.gather(source, frames, &too_fast)?;
+            match self.spool.stamp(&mut columns, arrival) {
+                Ok(flags) => break (record, columns, flags),
+                Err(readings) => {
+                    let frame_of = |reading: &usize| ends.partition_point(|end| end <= reading);
+                    too_fast.extend(readings.iter().map(frame_of));
+                    too_fast.sort_unstable();
                 }
-                Some((Delivery::ExactlyOnce, key)) => record.held.push(u32::from(key.packet_id)),
             }
-        }
-        if !record.refused.is_empty() || !record.ids.is_empty() || !record.held.is_empty() {
-            source.clone_into(&mut record.source);
-        }
-        let (refused, arrival) =
-            (record.refused.len(), frames.first().map_or(TimeMs(0), |frame| frame.arrival));
-        let taken = columns.len() + refused;
-        let ticket = self.spool.submit(record, columns, arrival)?;
+        };
+        let (refused, taken) = (record.refused.len(), columns.len() + record.refused.len());
+        let ticket = self.spool.submit(record, columns, flags, arrival)?;
         count(&self.counters().accepted, taken as u64);
         count(&self.counters().quarantined, refused as u64);
         Ok(SpoolTicket(ticket))

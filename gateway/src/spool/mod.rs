@@ -27,7 +27,7 @@ mod uplink;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pantau_journal::{AppendError, FileLayer, Journal, Position, Ticket};
-use pantau_proto::{Epoch, Flags, RangeSet, TimeMs};
+use pantau_proto::{Epoch, RangeSet, TimeMs};
 use prost::Message as _;
 use tokio::sync::Notify;
 
@@ -129,41 +129,41 @@ impl<F: FileLayer> Spool<F> {
         locked(&self.shared.ordered).state.epoch.unwrap_or(Epoch(0))
     }
 
-    /// Journals readings and refused payloads with what else stands in `record`. Untimed readings get their
-    /// arrival stamp here.
+    /// Gives untimed readings their arrival stamps; returns the flags of all, or none where all have a time.
+    ///
+    /// # Errors
+    /// The places of readings that came too fast for that; then nothing is stamped.
+    pub(crate) fn stamp(&self, columns: &mut Columns, arrival: TimeMs) -> Result<Vec<u32>, Vec<usize>> {
+        if columns.times.contains(&UNTIMED) {
+            locked(&self.shared.stamps).stamp(columns, arrival)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Journals readings, stamped before, and refused payloads with what else stands in `record`.
     pub(crate) fn submit(
         &self,
         mut record: Record,
-        columns: Columns,
+        mut columns: Columns,
+        flags: Vec<u32>,
         arrival: TimeMs,
     ) -> Result<Ticket, SubmitError> {
-        self.fill(&mut record, columns, arrival);
-        let bytes = record.encode_to_vec();
-        let mut ordered = locked(&self.shared.ordered);
-        self.append_session(&mut ordered, &record, &bytes)
-    }
-
-    fn fill(&self, record: &mut Record, columns: Columns, arrival: TimeMs) {
-        let Columns { names, units, mut times, values } = columns;
-        if times.contains(&UNTIMED) {
-            record.flags = vec![0; times.len()];
-            let mut stamps = locked(&self.shared.stamps);
-            let untimed = names.split('\n').zip(&mut times).zip(&mut record.flags);
-            for ((name, time), flags) in untimed.filter(|((_, time), _)| **time == UNTIMED) {
-                *time = stamps.stamp(name, arrival.0);
-                *flags = u32::from(Flags::ARRIVAL_TIME.0);
-                record.highest_stamp = record.highest_stamp.max(*time);
-            }
-        }
-        let mut last = 0;
-        for time in &mut times {
-            (last, *time) = (*time, time.wrapping_sub(last));
-        }
-        record.names = names;
-        record.units = units;
-        record.time_deltas = times;
-        record.values = values;
+        let stamps = columns.times.iter().zip(&flags).filter(|(_, flags)| **flags != 0);
+        record.highest_stamp = stamps.map(|(time, _)| *time).max().unwrap_or(0);
+        record.time_deltas = deltas(&columns.times);
+        record.names = std::mem::take(&mut columns.names);
+        record.units = std::mem::take(&mut columns.units);
+        record.values = std::mem::take(&mut columns.values);
+        record.flags = flags;
         record.arrival = arrival.0;
+        let bytes = record.encode_to_vec();
+        let taken = self.append_session(&mut locked(&self.shared.ordered), &record, &bytes);
+        if taken.is_err() && record.highest_stamp > 0 {
+            // Else a full spool, asked again and again, would let them run ahead.
+            locked(&self.shared.stamps).take_back(&record.names, &columns.times, &record.flags);
+        }
+        taken
     }
 
     /// Journals what happened to a session. Not from the reserve: that is kept for what makes room again.
@@ -299,4 +299,10 @@ impl<F: FileLayer> Spool<F> {
         let segments = self.shared.journal.segments();
         segments.iter().filter(|segment| segment.end.0 > oldest).map(|segment| segment.bytes).sum()
     }
+}
+
+/// The difference of each to the one before, the first one's to 0.
+fn deltas(times: &[i64]) -> Vec<i64> {
+    let before = std::iter::once(&0).chain(times);
+    times.iter().zip(before).map(|(time, before)| time.wrapping_sub(*before)).collect()
 }

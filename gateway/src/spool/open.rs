@@ -140,7 +140,7 @@ pub(crate) fn open<F: FileLayer>(
     let losses = found.losses();
 
     let sessions = found.state.sessions.recovered();
-    let stamps = Mutex::new(Stamps::new(found.state.stamp_floor));
+    let stamps = Mutex::new(Stamps::new(found.state.stamp_floor, found.state.latest_arrival));
     let began = journal.synced();
     let ordered = Ordered {
         state: found.state,

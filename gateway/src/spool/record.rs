@@ -141,6 +141,8 @@ pub(crate) struct Snapshot {
     pub(crate) stamp_floor: i64,
     #[prost(message, repeated, tag = "8")]
     pub(crate) sessions: Vec<SavedSession>,
+    #[prost(sint64, tag = "9")]
+    pub(crate) latest_arrival: i64,
 }
 
 /// A persistent session in a snapshot.

@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) losses: Vec<Loss>,
     /// No arrival stamp that was ever given is higher.
     pub(crate) stamp_floor: i64,
+    /// No reading ever came in later, by the clock of its time.
+    pub(crate) latest_arrival: i64,
     pub(crate) sessions: Sessions,
 }
 
@@ -55,6 +57,7 @@ impl State {
             settled: RangeSet::new(),
             losses: Vec::new(),
             stamp_floor: 0,
+            latest_arrival: 0,
             sessions: Sessions::new(shares.sessions),
         }
     }
@@ -65,6 +68,7 @@ impl State {
             self.restore(snapshot);
         }
         self.stamp_floor = self.stamp_floor.max(record.highest_stamp);
+        self.latest_arrival = self.latest_arrival.max(record.arrival);
         let forgotten = self.sessions.apply(record);
         if let Some(Acked { ranges, replace }) = &record.acked {
             if *replace {
@@ -99,6 +103,7 @@ impl State {
         self.settled = set(&snapshot.settled);
         self.losses.clone_from(&snapshot.losses);
         self.stamp_floor = snapshot.stamp_floor;
+        self.latest_arrival = snapshot.latest_arrival;
         snapshot.sessions.iter().for_each(|saved| self.sessions.load(saved));
     }
 
@@ -112,6 +117,7 @@ impl State {
             settled: within(self.shares.ranges, self.settled.to_wire()),
             losses: within(self.shares.losses, self.losses.clone()),
             stamp_floor: self.stamp_floor,
+            latest_arrival: self.latest_arrival,
             sessions: self.sessions.save().collect(),
         };
         Record { snapshot: Some(snapshot), ..Record::default() }

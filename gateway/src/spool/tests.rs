@@ -3,6 +3,7 @@
 mod full;
 mod model;
 mod sessions;
+mod stamps;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +62,8 @@ fn submit(spool: &Spool<SimFiles>, topic: &str, payload: &str, arrival: i64) -> 
     let decoder = Decoder::new(&Config::default().decode_rules());
     decoder.decode(frame.topic, frame.payload, &mut columns).unwrap();
     record.arrival = arrival;
-    spool.submit(record, columns, TimeMs(arrival)).unwrap()
+    let flags = spool.stamp(&mut columns, TimeMs(arrival)).unwrap();
+    spool.submit(record, columns, flags, TimeMs(arrival)).unwrap()
 }
 
 /// Series, time, value and flags by position, of everything that is synced.
@@ -85,34 +87,6 @@ fn contents(spool: &Spool<SimFiles>) -> Vec<(u64, String, i64, f64)> {
         assert_eq!(position, raw.end().0);
     }
     found
-}
-
-#[test]
-fn untimed_readings_of_one_series_never_share_a_time_even_when_the_clock_goes_back() {
-    let files = SimFiles::new();
-    let mut opened = reopen(&files);
-    for arrival in [1_000, 1_000, 500, 2_000] {
-        drop(submit(&opened.spool, "pantau/a/pm10", "1", arrival));
-    }
-    drop(submit(&opened.spool, "pantau/b/pm10", "1", 1_000));
-    while opened.committer.commit_once().unwrap() {}
-    drop(opened);
-    let mut opened = reopen(&files.kill());
-    drop(submit(&opened.spool, "pantau/a/pm10", "1", 10));
-    drop(submit(&opened.spool, "pantau/new/pm10", "1", 10));
-    while opened.committer.commit_once().unwrap() {}
-    let times: Vec<i64> = contents(&opened.spool).into_iter().map(|(_, _, time, _)| time).collect();
-    assert_eq!(times, [1_000, 1_001, 1_002, 2_000, 1_000, 2_001, 2_001]);
-}
-
-#[test]
-fn stamps_stay_bounded_and_rising_when_there_are_very_many_series() {
-    let mut stamps = Stamps::new(0);
-    for n in 0..120_000 {
-        stamps.stamp(&format!("d{n}/pm10"), 5);
-    }
-    let first = stamps.stamp("d0/pm10", 5);
-    assert!(first > 5 && stamps.stamp("d0/pm10", 5) > first);
 }
 
 #[test]
