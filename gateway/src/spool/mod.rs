@@ -201,29 +201,22 @@ impl<F: FileLayer> Spool<F> {
         bytes: &[u8],
     ) -> Result<Ticket, AppendError> {
         self.snapshot_if_due(ordered)?;
-        let (journal, count) = (&self.shared.journal, record.positions());
+        let (journal, positions) = (&self.shared.journal, record.positions());
         let ticket = match door {
-            Door::Common => journal.append(count, bytes),
+            Door::Common => journal.append(positions, bytes),
             Door::ReserveButSome => {
-                journal.append_reserved(count, bytes, self.shared.bounds.segment_bytes / 4)
+                journal.append_reserved(positions, bytes, self.shared.bounds.segment_bytes / 4)
             }
-            Door::Reserve => journal.append_reserved(count, bytes, 0),
+            Door::Reserve => journal.append_reserved(positions, bytes, 0),
         }?;
-        self.applied(ordered, record, &ticket);
-        // Should it find no room, the next record has to wait for it.
-        let _ = self.snapshot_if_due(ordered);
-        Ok(ticket)
-    }
-
-    fn applied(&self, ordered: &mut Ordered, record: &Record, ticket: &Ticket) {
-        let forgotten = ordered.state.apply(record);
-        if forgotten > 0 {
-            count(&self.shared.counters.forgotten, forgotten);
-        }
+        count(&self.shared.counters.forgotten, ordered.state.apply(record));
         if record.positions() > 0 {
             ordered.marks.add(ticket.first.0, TimeMs(record.arrival));
         }
         ordered.active = ticket.segment;
+        // Should it find no room, the next record has to wait for it.
+        let _ = self.snapshot_if_due(ordered);
+        Ok(ticket)
     }
 
     /// Appends a snapshot to a segment that has none.

@@ -103,6 +103,7 @@ fn what_a_full_spool_sheds_at_qos_0_reaches_the_city_as_a_loss() {
         metric(&system, "pantau_gateway_withheld_total") > 0.0 && fleet.acked() == before
     });
     let (mut hasty, _) = Client::connect(system.gateway.mqtt, &Hello::clean("hasty")).unwrap();
+    let spooled = metric(&system, "pantau_gateway_spooled_total");
     for n in 0..50 {
         hasty.deliver("pantau/hasty/pulses", format!("{n}").as_bytes(), 0, 0);
     }
@@ -110,8 +111,10 @@ fn what_a_full_spool_sheds_at_qos_0_reaches_the_city_as_a_loss() {
     wait_until("the messages to be given up", LIMIT, || metric(&system, "pantau_gateway_shed_total") > 0.0);
     let shed = system.gateway.metrics().count("pantau_gateway_shed_total");
     assert_eq!(system.gateway.metrics().count("pantau_gateway_lost_total"), shed);
-    // What was journaled of it survives, too.
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    // What was journaled of it survives, too: the full spool takes nothing else.
+    wait_until("their loss to be synced", LIMIT, || {
+        metric(&system, "pantau_gateway_spooled_total") > spooled
+    });
     system.gateway.part.kill();
     system.gateway.start();
     system.network.set(Fault::Pass);
