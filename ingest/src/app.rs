@@ -55,7 +55,7 @@ pub async fn run_on<F: FileLayer>(
     let tokens = config.gateways.iter().map(token);
     let gateways = Arc::new(Gateways::new(tokens, start));
     let opened = open(files, &config).await?;
-    let Open { store, reader, flusher, quarantine, feed, indexer, over } = opened;
+    let Open { store, reader, flusher, compactor, quarantine, feed, indexer, over } = opened;
     over.iter().for_each(|(gateway, epoch)| gateways.declare_over(gateway, *epoch));
 
     let live = Live::default();
@@ -113,6 +113,10 @@ pub async fn run_on<F: FileLayer>(
         ("committer", drained.and_then(|store| store.close().map_err(|error| error.to_string())))
     });
     tasks.keepers.spawn_blocking(move || ("flusher", flusher.run().map_err(|error| error.to_string())));
+    tasks.keepers.spawn_blocking(move || {
+        compactor.run();
+        ("compactor", Ok(()))
+    });
     tasks.keepers.spawn(async {
         indexer.run().await;
         ("quarantine index", Ok(()))

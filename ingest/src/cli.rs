@@ -1,11 +1,12 @@
-//! The command line: `pantau-ingest run|check|config`.
+//! The command line: `pantau-ingest run|check|config|compact`.
 
 use crate::{
     app::{self, AppError, Bound},
     config::{Config, DEFAULT},
-    room,
+    room, startup,
 };
 use clap::{Parser, Subcommand};
+use pantau_journal::StdFiles;
 use std::{
     future::Future,
     io::IsTerminal,
@@ -39,6 +40,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Merges the data files of an ingest that is stopped, so that each month is one file. A running one does so by
+    /// itself, little by little; this is for after a large import.
+    Compact {
+        /// TOML file of that ingest.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Prints a commented configuration with every default.
     Config,
 }
@@ -59,6 +67,10 @@ where
                 eprintln!("pantau-ingest: warning: {warning}");
             }
             println!("{}: fine; {} gateways may report", config.display(), read.gateways.len());
+        }),
+        Command::Compact { config } => load(config.as_deref()).and_then(|config| {
+            println!("{}", startup::compact(StdFiles::new(), &config)?);
+            Ok(())
         }),
         Command::Run { config, log } => {
             let colours = std::io::stderr().is_terminal();

@@ -49,6 +49,12 @@ pub struct EngineNumbers {
     pub memory_readings: u64,
     /// Flushes since the start.
     pub flushes: u64,
+    /// Merges of files since the start.
+    pub merges: u64,
+    /// Bytes that they wrote.
+    pub merged_bytes: u64,
+    /// Whether the last merge failed.
+    pub merge_failing: bool,
     /// Data files.
     pub files: u64,
     /// Bytes of the data files.
@@ -146,6 +152,9 @@ impl Collector for Engine {
             counters,
             memory_readings,
             flushes,
+            merges,
+            merged_bytes,
+            merge_failing,
             files,
             file_bytes,
             series,
@@ -169,6 +178,8 @@ impl Collector for Engine {
             ("skipped", "Positions that came again after they were committed", counters.skipped),
             ("committed_batches", "Commits", counters.commits),
             ("flushes", "Memory tables written to files since the start", flushes),
+            ("merges", "Merges of data files since the start", merges),
+            ("merged_bytes", "Bytes that merges wrote since the start", merged_bytes),
         ];
         for (name, help, value) in counted {
             let counter = ConstCounter::new(value);
@@ -179,6 +190,11 @@ impl Collector for Engine {
             ("memory_table_readings", "Readings in memory tables", memory_readings),
             ("files", "Data files", files),
             ("file_bytes", "Bytes of data files", file_bytes),
+            (
+                "merge_failing",
+                "1 while data files cannot be merged; the log says why",
+                u64::from(merge_failing),
+            ),
             ("series", "Series known", series),
             ("journal_bytes", "Bytes of the journal", journal_bytes),
             (

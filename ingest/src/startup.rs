@@ -13,7 +13,7 @@ use crate::{
 };
 use pantau_journal::FileLayer;
 use pantau_proto::{Epoch, GatewayId, v1::LossReason};
-use pantau_settings::{Complaint, Fault};
+use pantau_settings::{Complaint, Fault, Size};
 use std::{io, net::SocketAddr, path::PathBuf};
 use tokio::net::TcpListener;
 
@@ -52,6 +52,9 @@ pub enum AppError {
     /// The store cannot be opened.
     #[error("the store: {0}")]
     Store(#[from] embedded::OpenError),
+    /// The files of the store cannot be merged.
+    #[error(transparent)]
+    Compact(#[from] embedded::CompactError),
     /// The quarantine cannot be opened.
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
@@ -117,6 +120,7 @@ pub(crate) struct Open<F: FileLayer> {
     pub(crate) store: embedded::EmbeddedStore<F>,
     pub(crate) reader: EmbeddedReader<F>,
     pub(crate) flusher: embedded::Flusher<F>,
+    pub(crate) compactor: embedded::Compactor<F>,
     pub(crate) quarantine: Quarantine,
     pub(crate) feed: quarantine::Feed,
     pub(crate) indexer: quarantine::Indexer<EmbeddedReader<F>>,
@@ -138,7 +142,7 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let panicked =
         |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };
     let (opened, Found { unindexed, mut over }) = recovered.map_err(panicked)??;
-    let embedded::Opened { store, reader, flusher, recovery } = opened;
+    let embedded::Opened { store, reader, flusher, compactor, recovery } = opened;
     tracing::info!(
         readings = recovery.replayed_readings,
         commits = recovery.replayed_commits,
@@ -156,7 +160,7 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     over.extend(known);
     let (feed, mut indexer) = quarantine::pair(writer, &quarantine, reader.clone());
     indexer.start(unindexed.unwrap_or_else(|| reader.applied())).await;
-    Ok(Open { store, reader, flusher, quarantine, feed, indexer, over })
+    Ok(Open { store, reader, flusher, compactor, quarantine, feed, indexer, over })
 }
 
 /// The store's bounds.
@@ -165,9 +169,28 @@ pub(crate) fn engine(config: &Config) -> embedded::Config {
     engine.memory_bytes = config.store.memory.as_usize();
     engine.flush_after = config.store.flush_after;
     engine.journal.free_floor_bytes = config.store.free_floor.0;
+    engine.free_floor_bytes = config.store.free_floor.0;
     // The journal must hold what is in memory, and what comes while that is flushed.
     engine.journal.max_bytes = engine.journal.max_bytes.max(config.store.memory.0.saturating_mul(2));
     engine
+}
+
+/// Merges the files of a store that no process uses until each month is one file. Says what came of it.
+pub(crate) fn compact<F: FileLayer>(files: F, config: &Config) -> Result<String, AppError> {
+    let mut opened = embedded::open(files, engine(config), &mut |_| {})?;
+    for damage in &opened.recovery.damage {
+        tracing::error!(%damage, "the store is damaged");
+    }
+    let before = opened.reader.stats();
+    opened.compactor.merge_all()?;
+    let after = opened.reader.stats();
+    Ok(format!(
+        "{} files of {} became {} of {}",
+        before.files,
+        Size(before.file_bytes),
+        after.files,
+        Size(after.file_bytes)
+    ))
 }
 
 /// What the journal still has for the quarantine.
@@ -244,6 +267,9 @@ pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Qua
         counters: reader.counters(),
         memory_readings: stats.memory_readings,
         flushes: stats.flushes,
+        merges: stats.merges,
+        merged_bytes: stats.merged_bytes,
+        merge_failing: stats.merge_failing,
         files: stats.files,
         file_bytes: stats.file_bytes,
         series: stats.series,

@@ -82,6 +82,17 @@ impl Part {
         status
     }
 
+    /// Runs another command of its binary on its config; gives back what it prints.
+    #[track_caller]
+    #[must_use]
+    pub fn command(&self, command: &str) -> String {
+        let ran = Command::new(binary(self.name)).arg(command).arg("--config").arg(&self.config).output();
+        let ran = ran.expect("the binary runs");
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{} {command} ended with {}: {errors}", self.name, ran.status);
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    }
+
     /// All that it logged so far.
     #[must_use]
     pub fn log(&self) -> String {

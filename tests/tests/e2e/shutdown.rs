@@ -33,6 +33,32 @@ fn a_graceful_stop_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn files_that_are_merged_hold_everything_still() {
+    let often = "[store]\nflush_after = \"1s\"\n".to_owned();
+    let mut system = System::start(&Options { ingest_extra: often, ..Options::default() });
+    let fleet = Fleet::start(system.gateway.mqtt, devices());
+    let metric = |system: &System, name: &str| system.ingest.metrics().count(name);
+    wait_until("files to be merged beside the readings that come", 2 * LIMIT, || {
+        metric(&system, "pantau_ingest_merges_total") >= 2
+    });
+    more_acked(&fleet);
+    // In the middle of it, sooner or later.
+    for _ in 0..4 {
+        more_acked(&fleet);
+        system.ingest.part.kill();
+        system.ingest.start();
+    }
+    let ledger = fleet.stop();
+    system.gateway.wait_drained(LIMIT);
+    system.stop();
+    let said = system.ingest.part.command("compact");
+    assert!(said.contains("became"), "{said}");
+    system.restart();
+    assert!(metric(&system, "pantau_ingest_files") <= 2, "one file a month");
+    system.assert_kept(&ledger);
+}
+
+#[test]
 fn a_gateway_whose_uplink_hangs_still_stops_in_time() {
     let mut system = System::start(&Options::default());
     let fleet = Fleet::start(system.gateway.mqtt, devices());

@@ -118,6 +118,11 @@ pub(crate) fn claimed_len(bytes: &[u8]) -> Option<usize> {
     (len > HEADER).then_some(len)
 }
 
+/// Whether the checksum of a whole block is right.
+pub(crate) fn is_sound(bytes: &[u8]) -> bool {
+    bytes.split_first_chunk::<4>().is_some_and(|(crc, rest)| u32::from_le_bytes(*crc) == crc32c::crc32c(rest))
+}
+
 /// Decodes a block, checking everything that can be checked: CRC, sizes, and that times rise strictly.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(u32, Vec<Point>), Malformed> {
     let mut cursor = Cursor::new(bytes);

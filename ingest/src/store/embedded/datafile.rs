@@ -6,12 +6,12 @@
 //!  8 u16 version = 1, u16 0             footer, 32 bytes, at the very end
 //! 12 i32 month, 0 = January 1970         0 u64 offset of the index
 //! 16 u64 sequence number                 8 u32 bytes of the index, 12 u32 blocks
-//! 24 u32 0                              16 u32 CRC-32C of the index, 20 u32 0
+//! 24 u32 generation                     16 u32 CRC-32C of the index, 20 u32 0
 //! 28 u32 CRC-32C of bytes 0..28         24 u32 CRC-32C of bytes 0..24 of the footer, 28 "PTFE"
 //! ```
-//! What always holds: a file has its final name only when all of it is synced. A higher sequence number is newer and wins
-//! on equal identity. A file whose footer or index is damaged is read by walking its blocks; what of it cannot be read
-//! is reported.
+//! What always holds: a file has its final name only when all of it is synced. A higher [`FileId`] is newer and wins on
+//! equal identity. A file whose footer or index is damaged is read by walking its blocks; what of it cannot be read is
+//! reported.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,31 @@ const VERSION: u16 = 1;
 const HEADER: usize = 32;
 const FOOTER: usize = 32;
 const WRITE_BUFFER: usize = 256 << 10;
+const SYNC_BYTES: u64 = 8 << 20;
+
+/// Which file it is; within a month, the order is that of age. A flush gives the next `seq` and generation 0. A merge of
+/// neighbours gives the `seq` of the newest one and a generation above all of them: it stands where they stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FileId {
+    pub(crate) seq: u64,
+    pub(crate) generation: u32,
+    /// Months since January 1970.
+    pub(crate) month: i64,
+}
+
+impl FileId {
+    /// Its name in the data folder.
+    pub(crate) fn name(&self) -> String {
+        let Self { seq, generation, month } = self;
+        let generation = if *generation == 0 { String::new() } else { format!("-{generation}") };
+        format!("{}-{seq:010}{generation}.pts", month_name(*month))
+    }
+}
 
 /// A file that can be read.
 #[derive(Debug)]
 pub(crate) struct DataFile {
-    pub(crate) seq: u64,
-    pub(crate) month: i64,
+    pub(crate) id: FileId,
     pub(crate) bytes: u64,
     pub(crate) path: PathBuf,
     pub(crate) index: Index,
@@ -48,36 +67,31 @@ pub(crate) struct Mended {
     pub(crate) detail: String,
 }
 
-/// Name of a file in the data folder.
-pub(crate) fn file_name(month: i64, seq: u64) -> String {
-    format!("{}-{seq:010}.pts", month_name(month))
-}
-
 impl DataFile {
     /// Opens a file. When its index is damaged it is walked block by block, and that is told.
     pub(crate) fn open<F: FileLayer>(files: &F, path: &Path) -> io::Result<(Self, Option<Mended>)> {
         let file = files.open(path)?;
         let bytes = files.file_len(&file)?;
         match Self::read_index(files, &file, bytes) {
-            Ok((month, seq, index)) => Ok((Self { seq, month, bytes, path: path.to_owned(), index }, None)),
+            Ok((id, index)) => Ok((Self { id, bytes, path: path.to_owned(), index }, None)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let (month, seq, index, lost) = Self::walk(&fs::read_all(files, path)?)?;
+                let (id, index, lost) = Self::walk(&fs::read_all(files, path)?)?;
                 let found = index.entries().len();
                 let detail =
                     format!("{error}; {found} sound blocks found by walking the file, {lost} bytes given up");
-                Ok((Self { seq, month, bytes, path: path.to_owned(), index }, Some(Mended { detail })))
+                Ok((Self { id, bytes, path: path.to_owned(), index }, Some(Mended { detail })))
             }
             Err(error) => Err(error),
         }
     }
 
-    fn read_index<F: FileLayer>(files: &F, file: &F::File, bytes: u64) -> io::Result<(i64, u64, Index)> {
+    fn read_index<F: FileLayer>(files: &F, file: &F::File, bytes: u64) -> io::Result<(FileId, Index)> {
         if bytes < (HEADER + FOOTER) as u64 {
             return Err(malformed(Malformed("the file is too short")));
         }
         let mut header = [0; HEADER];
         files.read_at(file, &mut header, 0)?;
-        let (month, seq) = parse_header(&header).map_err(malformed)?;
+        let id = parse_header(&header).map_err(malformed)?;
         let mut footer = [0; FOOTER];
         files.read_at(file, &mut footer, bytes - FOOTER as u64)?;
         let (offset, len, blocks, crc) = parse_footer(&footer).map_err(malformed)?;
@@ -90,13 +104,13 @@ impl DataFile {
             return Err(malformed(Malformed("the index's checksum is wrong")));
         }
         let index = Index::decode(&index, blocks as usize, HEADER as u64, offset).map_err(malformed)?;
-        Ok((month, seq, index))
+        Ok((id, index))
     }
 
     /// Finds the sound blocks of a file without its index. Returns the bytes that were given up as well.
-    fn walk(contents: &[u8]) -> io::Result<(i64, u64, Index, usize)> {
+    fn walk(contents: &[u8]) -> io::Result<(FileId, Index, usize)> {
         let header = contents.first_chunk::<HEADER>().ok_or(malformed(Malformed("the file is too short")))?;
-        let (month, seq) = parse_header(header).map_err(malformed)?;
+        let id = parse_header(header).map_err(malformed)?;
         let mut entries = Vec::new();
         let mut at = HEADER;
         let mut lost = 0;
@@ -114,7 +128,7 @@ impl DataFile {
             at += len;
         }
         lost += contents.len().saturating_sub(at);
-        Ok((month, seq, Index::new(entries), lost))
+        Ok((id, Index::new(entries), lost))
     }
 
     /// Reads and decodes a block, and checks that it is the one that the index speaks of.
@@ -138,6 +152,19 @@ impl DataFile {
         if same { Ok(points) } else { Err(malformed(Malformed("a block is not the one in the index"))) }
     }
 
+    /// Reads the bytes of a block, with their CRC checked.
+    pub(crate) fn read_raw<F: FileLayer>(
+        &self,
+        files: &F,
+        file: &F::File,
+        entry: &Entry,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; entry.len as usize];
+        let read = files.read_at(file, &mut bytes, entry.offset)?;
+        let sound = read == bytes.len() && block::is_sound(&bytes);
+        if sound { Ok(bytes) } else { Err(malformed(Malformed("a block's checksum is wrong"))) }
+    }
+
     /// Opens the file for [`Self::read_block`].
     pub(crate) fn handle<F: FileLayer>(&self, files: &F) -> io::Result<F::File> {
         files.open(&self.path)
@@ -148,21 +175,21 @@ impl DataFile {
 pub(crate) struct FileWriter<F: FileLayer> {
     files: F,
     file: F::File,
-    seq: u64,
-    month: i64,
+    id: FileId,
     path: PathBuf,
     buffer: Vec<u8>,
     written: u64,
+    synced: u64,
     entries: Vec<Entry>,
 }
 
 impl<F: FileLayer> FileWriter<F> {
-    pub(crate) fn create(files: &F, dir: &Path, month: i64, seq: u64) -> io::Result<Self> {
-        let path = dir.join(file_name(month, seq));
+    pub(crate) fn create(files: &F, dir: &Path, id: FileId) -> io::Result<Self> {
+        let path = dir.join(id.name());
         let file = fs::create_anew(files, &fs::temporary(&path))?;
         let mut buffer = Vec::with_capacity(WRITE_BUFFER / 4);
-        put_header(&mut buffer, month, seq);
-        Ok(Self { files: files.clone(), file, seq, month, path, buffer, written: 0, entries: Vec::new() })
+        put_header(&mut buffer, id);
+        Ok(Self { files: files.clone(), file, id, path, buffer, written: 0, synced: 0, entries: Vec::new() })
     }
 
     /// Adds points of a series, in the order of time, each time once. Series must come in the order of their numbers.
@@ -173,9 +200,39 @@ impl<F: FileLayer> FileWriter<F> {
             let offset = self.written + self.buffer.len() as u64;
             let len = block::encode(series, chunk, scratch, &mut self.buffer);
             self.entries.push(Entry { summary, offset, len: len as u32 });
-            if self.buffer.len() >= WRITE_BUFFER {
-                self.write_out()?;
-            }
+            self.write_some()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a block of another file as it is; its place is as that of points.
+    pub(crate) fn add_raw(&mut self, summary: Summary, block: &[u8]) -> io::Result<()> {
+        let offset = self.written + self.buffer.len() as u64;
+        self.entries.push(Entry { summary, offset, len: block.len() as u32 });
+        self.buffer.extend_from_slice(block);
+        self.write_some()
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Ends without a file.
+    pub(crate) fn abandon(self) {
+        // What stays is removed by the next opening.
+        let _ = self.files.remove(&fs::temporary(&self.path));
+    }
+
+    fn write_some(&mut self) -> io::Result<()> {
+        if self.buffer.len() < WRITE_BUFFER {
+            return Ok(());
+        }
+        self.write_out()?;
+        if self.written - self.synced >= SYNC_BYTES {
+            // One sync of a large file at its end would hold up the syncs of the journal.
+            self.files.sync_data(&self.file)?;
+            self.synced = self.written;
         }
         Ok(())
     }
@@ -199,21 +256,21 @@ impl<F: FileLayer> FileWriter<F> {
         self.write_out()?;
         self.files.sync_data(&self.file)?;
         self.files.rename(&fs::temporary(&self.path), &self.path)?;
-        Ok(DataFile { seq: self.seq, month: self.month, bytes: self.written, path: self.path, index })
+        Ok(DataFile { id: self.id, bytes: self.written, path: self.path, index })
     }
 }
 
-fn put_header(out: &mut Vec<u8>, month: i64, seq: u64) {
+fn put_header(out: &mut Vec<u8>, id: FileId) {
     let start = out.len();
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&u32::from(VERSION).to_le_bytes());
-    out.extend_from_slice(&(month as i32).to_le_bytes());
-    out.extend_from_slice(&seq.to_le_bytes());
-    out.extend_from_slice(&0_u32.to_le_bytes());
+    out.extend_from_slice(&(id.month as i32).to_le_bytes());
+    out.extend_from_slice(&id.seq.to_le_bytes());
+    out.extend_from_slice(&id.generation.to_le_bytes());
     out.extend_from_slice(&crc32c::crc32c(&out[start..]).to_le_bytes());
 }
 
-fn parse_header(header: &[u8; HEADER]) -> Result<(i64, u64), Malformed> {
+fn parse_header(header: &[u8; HEADER]) -> Result<FileId, Malformed> {
     let mut cursor = Cursor::new(header);
     if cursor.take(8)? != MAGIC {
         return Err(Malformed("not a file of the store"));
@@ -222,12 +279,11 @@ fn parse_header(header: &[u8; HEADER]) -> Result<(i64, u64), Malformed> {
         return Err(Malformed("a file of another version"));
     }
     cursor.u16()?;
-    let (month, seq) = (i64::from(cursor.i32()?), cursor.u64()?);
-    cursor.u32()?;
+    let (month, seq, generation) = (i64::from(cursor.i32()?), cursor.u64()?, cursor.u32()?);
     if cursor.u32()? != crc32c::crc32c(&header[..28]) {
         return Err(Malformed("the header's checksum is wrong"));
     }
-    Ok((month, seq))
+    Ok(FileId { seq, generation, month })
 }
 
 fn put_footer(out: &mut Vec<u8>, offset: u64, len: u32, blocks: u32, crc: u32) {

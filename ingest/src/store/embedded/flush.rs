@@ -1,8 +1,8 @@
 //! From a frozen memory table to files, manifest and freed journal. What always holds:
 //!
-//! - Order: data files (fsync, rename), fsync of the folder, series log (fsync), manifest (atomic), then the journal's
-//!   release, then the swap that readers see. A crash anywhere leaves the old manifest with the journal it needs, or the
-//!   new one.
+//! - Order: data files (fsync, rename), fsync of the folder, series log (fsync), manifest (atomic), then the swap
+//!   that readers see, then the journal's release. A crash anywhere leaves the old manifest with the journal it needs, or
+//!   the new one.
 //! - Every identity is compared with what files already hold, reading only blocks that overlap: the same value is dropped
 //!   and counted as duplicate, another is kept in the newer file and counted as replaced. So
 //!   `readings = stored + duplicates + replaced` is exact in every manifest.
@@ -17,8 +17,8 @@ use std::time::Duration;
 use pantau_journal::{FileLayer, Journal, Position, ReleaseError};
 
 use super::block::Scratch;
-use super::datafile::{DataFile, FileWriter};
-use super::manifest::{FileRef, Manifest};
+use super::datafile::{DataFile, FileId, FileWriter};
+use super::manifest::FileRef;
 use super::months::{month_of, month_start};
 use super::names::NameLog;
 use super::point::{Met, Point, Tally, meet};
@@ -42,7 +42,6 @@ pub struct Flusher<F: FileLayer> {
     pub(crate) journal: Journal<F>,
     pub(crate) files: F,
     pub(crate) dir: PathBuf,
-    pub(crate) manifest: Manifest,
     pub(crate) names: NameLog,
     /// Greatest time in files, by series: what is newer needs no comparison.
     pub(crate) stored_last: Vec<i64>,
@@ -92,44 +91,21 @@ impl<F: FileLayer> Flusher<F> {
             let Some(frozen) = state.frozen.clone() else { return Ok(false) };
             (frozen, state.files.clone())
         };
-        let result = self.flush(&frozen, &existing);
-        let mut state = self.shared.lock();
-        match result {
-            Ok((fresh, manifest)) => {
-                let added = manifest.counters;
-                state.counters.stored = added.stored;
-                state.counters.duplicates = added.duplicates;
-                state.counters.replaced = added.replaced;
-                state.covered = manifest.covered;
-                let mut all: Vec<Arc<DataFile>> = existing.to_vec();
-                all.extend(fresh.into_iter().map(Arc::new));
-                state.files = Arc::new(all);
-                state.frozen = None;
-                state.flushes += 1;
-                state.flush_error = None;
-                self.manifest = manifest;
-                self.shared.ring();
-                Ok(true)
-            }
-            Err(error) => {
-                state.flush_error = Some(error.to_string());
-                self.shared.ring();
-                Err(error)
-            }
-        }
+        let result = self.write(&frozen, &existing).and_then(|written| self.publish(&frozen, written));
+        self.shared.lock().flush_error = result.as_ref().err().map(ToString::to_string);
+        self.shared.ring();
+        result.map(|()| true)
     }
 
-    fn flush(
-        &mut self,
-        frozen: &Frozen,
-        existing: &[Arc<DataFile>],
-    ) -> io::Result<(Vec<DataFile>, Manifest)> {
-        let mut manifest = self.manifest.clone();
+    /// Writes the files; nothing counts yet.
+    fn write(&mut self, frozen: &Frozen, existing: &[Arc<DataFile>]) -> io::Result<Written> {
+        let dir = self.dir.join("data");
+        let next_file = self.shared.manifest().next_file;
         let mut output = Output {
             files: &self.files,
-            dir: self.dir.join("data"),
+            dir: dir.clone(),
             existing,
-            next_file: manifest.next_file,
+            next_file,
             writers: BTreeMap::new(),
             scratch: Scratch::default(),
             tally: Tally::default(),
@@ -142,40 +118,55 @@ impl<F: FileLayer> Flusher<F> {
             let stored_last = self.stored_last.get(column.series as usize).copied().unwrap_or(i64::MAX);
             output.add_series(column.series, &mut points, stored_last)?;
         }
-        let fresh = output.writers.into_values().map(FileWriter::finish).collect::<io::Result<Vec<_>>>()?;
-        if !fresh.is_empty() {
-            self.files.sync_dir(&self.dir.join("data"))?;
+        let Output { next_file, writers, tally, stored, .. } = output;
+        let files = writers.into_values().map(FileWriter::finish).collect::<io::Result<Vec<_>>>()?;
+        if !files.is_empty() {
+            self.files.sync_dir(&dir)?;
         }
-        let names = self.shared.catalog().slice(self.names.series, frozen.series);
+        Ok(Written { files, next_file, tally, stored })
+    }
+
+    /// Makes them count, and lets readers see them instead of the frozen table.
+    fn publish(&mut self, frozen: &Frozen, written: Written) -> io::Result<()> {
+        let Written { files: fresh, next_file, tally, stored } = written;
+        let shared = self.shared.clone();
+        // Held until readers see what it says: else a merge could come in between.
+        let mut manifest = shared.manifest();
+        let names = shared.catalog().slice(self.names.series, frozen.series);
         let names_bytes = self.names.append(&self.files, &names)?;
-        let counters = frozen.counters;
-        manifest.generation += 1;
-        manifest.next_file = output.next_file;
-        manifest.covered = frozen.covered;
-        manifest.names_bytes = names_bytes;
-        manifest.series = frozen.series;
-        manifest.counters = counters;
-        manifest.counters.stored += output.stored;
-        manifest.counters.duplicates += output.tally.duplicates;
-        manifest.counters.replaced += output.tally.replaced;
-        manifest.gateways = frozen.gateways.clone();
-        manifest.files.extend(fresh.iter().map(|file| FileRef {
-            seq: file.seq,
-            month: file.month,
-            bytes: file.bytes,
-        }));
-        manifest.store(&self.files, &self.dir)?;
+        let mut next = manifest.clone();
+        next.generation += 1;
+        next.next_file = next_file;
+        next.covered = frozen.covered;
+        next.names_bytes = names_bytes;
+        next.series = frozen.series;
+        next.counters = frozen.counters;
+        next.counters.stored += stored;
+        next.counters.duplicates += tally.duplicates;
+        next.counters.replaced += tally.replaced;
+        next.gateways = frozen.gateways.clone();
+        next.files.extend(fresh.iter().map(FileRef::from));
+        next.store(&self.files, &self.dir)?;
         self.names.bytes = names_bytes;
         self.names.series = frozen.series;
-        for file in &fresh {
-            for entry in file.index.entries() {
-                if let Some(last) = self.stored_last.get_mut(entry.summary.series as usize) {
-                    *last = (*last).max(entry.summary.last);
-                }
+        for entry in fresh.iter().flat_map(|file| file.index.entries()) {
+            if let Some(last) = self.stored_last.get_mut(entry.summary.series as usize) {
+                *last = (*last).max(entry.summary.last);
             }
         }
-        self.release(manifest.covered);
-        Ok((fresh, manifest))
+        let mut state = shared.lock();
+        state.counters.stored = next.counters.stored;
+        state.counters.duplicates = next.counters.duplicates;
+        state.counters.replaced = next.counters.replaced;
+        state.covered = next.covered;
+        let files = state.files.iter().cloned().chain(fresh.into_iter().map(Arc::new)).collect();
+        state.files = Arc::new(files);
+        state.frozen = None;
+        state.flushes += 1;
+        drop(state);
+        *manifest = next;
+        self.release(frozen.covered);
+        Ok(())
     }
 
     /// Frees journal segments that files and the quarantine index both cover. What cannot be freed now is freed later.
@@ -195,6 +186,14 @@ impl<F: FileLayer> Drop for Flusher<F> {
         self.shared.lock().flusher_gone = true;
         self.shared.ring();
     }
+}
+
+/// The files of one flush, whole and synced, and what was found while they were written.
+struct Written {
+    files: Vec<DataFile>,
+    next_file: u64,
+    tally: Tally,
+    stored: u64,
 }
 
 /// The files of one flush while they are written.
@@ -226,7 +225,8 @@ impl<F: FileLayer> Output<'_, F> {
             let writer = match self.writers.entry(month) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
-                    let writer = FileWriter::create(self.files, &self.dir, month, self.next_file)?;
+                    let id = FileId { seq: self.next_file, generation: 0, month };
+                    let writer = FileWriter::create(self.files, &self.dir, id)?;
                     self.next_file += 1;
                     entry.insert(writer)
                 }

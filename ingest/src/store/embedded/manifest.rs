@@ -2,10 +2,10 @@
 //! It carries what the journal segments that it frees had said: committed ranges and counters.
 //!
 //! ```text
-//!  0 "PANTAUMF"   8 u32 version = 1
+//!  0 "PANTAUMF"   8 u32 version = 2 (1: without generations of files)
 //! 12 u64 generation   20 u64 next file's number   28 u64 journal position up to which files cover everything
 //! 36 u64 bytes of series.log   44 u32 series   48 9 × u64 counters, in the order of `Counters`
-//!    u32 n, n × (u64 number, i32 month, u64 bytes)                                   files
+//!    u32 n, n × (u64 number, u32 generation, i32 month, u64 bytes)                   files
 //!    u32 n, n × (text gateway, u32 n, n × epoch)                                     gateways
 //!        epoch: u64 epoch, u64 reported_next + 1 (0 = none), i64 last received, u32 n, n × (u64 start, u64 end)
 //!    u32 CRC-32C of all before
@@ -19,13 +19,13 @@ use pantau_journal::FileLayer;
 use pantau_proto::GatewayId;
 
 use super::bytes::{self, Cursor, Malformed};
-use super::datafile::malformed;
+use super::datafile::{DataFile, FileId, malformed};
 use super::fs;
 use super::record::parse_gateway;
 use crate::store::types::{Counters, EpochState};
 
 const MAGIC: &[u8; 8] = b"PANTAUMF";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Epochs by number, by gateway.
 pub(crate) type Gateways = BTreeMap<GatewayId, BTreeMap<u64, EpochState>>;
@@ -33,9 +33,14 @@ pub(crate) type Gateways = BTreeMap<GatewayId, BTreeMap<u64, EpochState>>;
 /// A file that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileRef {
-    pub(crate) seq: u64,
-    pub(crate) month: i64,
+    pub(crate) id: FileId,
     pub(crate) bytes: u64,
+}
+
+impl From<&DataFile> for FileRef {
+    fn from(file: &DataFile) -> Self {
+        Self { id: file.id, bytes: file.bytes }
+    }
 }
 
 /// Everything that counts.
@@ -47,6 +52,7 @@ pub(crate) struct Manifest {
     pub(crate) names_bytes: u64,
     pub(crate) series: u32,
     pub(crate) counters: Counters,
+    /// From old to new.
     pub(crate) files: Vec<FileRef>,
     pub(crate) gateways: Gateways,
 }
@@ -79,8 +85,9 @@ impl Manifest {
         );
         bytes::put_len(&mut out, self.files.len());
         for file in &self.files {
-            out.extend_from_slice(&file.seq.to_le_bytes());
-            out.extend_from_slice(&(file.month as i32).to_le_bytes());
+            out.extend_from_slice(&file.id.seq.to_le_bytes());
+            out.extend_from_slice(&file.id.generation.to_le_bytes());
+            out.extend_from_slice(&(file.id.month as i32).to_le_bytes());
             out.extend_from_slice(&file.bytes.to_le_bytes());
         }
         bytes::put_len(&mut out, self.gateways.len());
@@ -113,7 +120,8 @@ impl Manifest {
         if cursor.take(8)? != MAGIC {
             return Err(Malformed("not a manifest"));
         }
-        if cursor.u32()? != VERSION {
+        let version = cursor.u32()?;
+        if version == 0 || version > VERSION {
             return Err(Malformed("a manifest of another version"));
         }
         let mut manifest = Self {
@@ -136,11 +144,10 @@ impl Manifest {
             ..Self::default()
         };
         for _ in 0..cursor.count(20)? {
-            manifest.files.push(FileRef {
-                seq: cursor.u64()?,
-                month: i64::from(cursor.i32()?),
-                bytes: cursor.u64()?,
-            });
+            let seq = cursor.u64()?;
+            let generation = if version == 1 { 0 } else { cursor.u32()? };
+            let id = FileId { seq, generation, month: i64::from(cursor.i32()?) };
+            manifest.files.push(FileRef { id, bytes: cursor.u64()? });
         }
         for _ in 0..cursor.count(6)? {
             let gateway = parse_gateway(cursor.text()?)?;

@@ -8,6 +8,7 @@
 //!        │ full, or flush_after                      MANIFEST            manifest.rs
 //!   frozen table ──► flush.rs ──► datafile.rs (block.rs, index.rs, codec.rs)
 //!                                  then MANIFEST, then the journal's segments are freed
+//!   compact.rs merges neighbours of a month into one file (plan.rs says which), then MANIFEST
 //! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
 //! ```
 //!
@@ -20,12 +21,14 @@
 //!   then not committed, so that the gateway sends them again). Opening never fails because of damage.
 //!
 //! All formats are little-endian, versioned and checked by CRC-32C; each is described byte by byte in the module that owns
-//! it. The engine starts no thread and reads no clock: [`Flusher::run`] wants a thread, times come with the commits.
+//! it. The engine starts no thread and reads no clock: [`Flusher::run`] and [`Compactor::run`] want threads, times come with
+//! the commits.
 
 mod block;
 mod bytes;
 mod catalog;
 mod codec;
+mod compact;
 mod datafile;
 mod flush;
 mod fs;
@@ -34,6 +37,7 @@ mod manifest;
 mod months;
 mod names;
 mod open;
+mod plan;
 mod point;
 mod query;
 mod reader;
@@ -49,6 +53,7 @@ mod writer;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use compact::{CompactError, Compactor};
 pub use flush::{FlushError, Flusher};
 pub use open::{OpenError, Opened, Recovery, Replayed, open};
 pub use reader::EmbeddedReader;
@@ -65,6 +70,8 @@ pub struct Config {
     pub flush_after: Duration,
     /// How long the writer waits for a flush before it says `Busy`.
     pub max_wait: Duration,
+    /// Files are merged only when so many bytes stay free.
+    pub free_floor_bytes: u64,
     /// Bounds of the journal. It must hold at least what the memory tables hold (20 bytes a reading).
     pub journal: pantau_journal::Config,
 }
@@ -79,6 +86,7 @@ impl Config {
             memory_bytes: 128 << 20,
             flush_after: Duration::from_secs(24 * 3_600),
             max_wait: Duration::from_secs(5),
+            free_floor_bytes: 64 << 20,
             journal: pantau_journal::Config {
                 segment_bytes: 32 << 20,
                 max_bytes: 2 << 30,
@@ -107,6 +115,12 @@ pub struct Stats {
     pub blocks: u64,
     /// Flushes since the start.
     pub flushes: u64,
+    /// Merges of files since the start.
+    pub merges: u64,
+    /// Bytes that they wrote.
+    pub merged_bytes: u64,
+    /// Whether the last merge failed (it is tried again).
+    pub merge_failing: bool,
     /// Times that the writer had to wait for a flush since the start.
     pub writer_waits: u64,
     /// Whether the last flush failed (it is tried again).

@@ -9,6 +9,7 @@ use pantau_journal::FileLayer;
 
 use super::Config;
 use super::catalog::Catalog;
+use super::compact::Compactor;
 use super::flush::Flusher;
 use super::reader::EmbeddedReader;
 use super::recover::{load, open_files, replay};
@@ -40,6 +41,8 @@ pub struct Opened<F: FileLayer> {
     pub reader: EmbeddedReader<F>,
     /// For a thread of its own: `flusher.run()`.
     pub flusher: Flusher<F>,
+    /// For a thread of its own: `compactor.run()`.
+    pub compactor: Compactor<F>,
     /// What was found.
     pub recovery: Recovery,
 }
@@ -118,7 +121,7 @@ pub fn open<F: FileLayer>(
     if state.active.bytes() >= config.memory_bytes / 2 {
         state.freeze();
     }
-    let shared = Arc::new(Shared::new(state, catalog));
+    let shared = Arc::new(Shared::new(state, catalog, manifest));
     Ok(Opened {
         store: EmbeddedStore {
             shared: shared.clone(),
@@ -129,12 +132,12 @@ pub fn open<F: FileLayer>(
             buffer: Vec::new(),
         },
         reader: EmbeddedReader { shared: shared.clone(), journal: journal.clone(), files: files.clone() },
+        compactor: Compactor::new(shared.clone(), files.clone(), config.dir.clone(), config.free_floor_bytes),
         flusher: Flusher {
             shared,
             journal,
             files,
             dir: config.dir,
-            manifest,
             names: name_log,
             stored_last,
             flush_after: config.flush_after,

@@ -8,7 +8,7 @@ use pantau_journal::{FileLayer, Journal, Position, ReadError as ReadFailure};
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
 use super::Stats;
-use super::datafile::DataFile;
+use super::datafile::{DataFile, FileId};
 use super::index::Entry;
 use super::point::{Point, Tally, merge, settle};
 use super::query::{Gather, Piece, clusters};
@@ -235,6 +235,9 @@ impl<F: FileLayer> EmbeddedReader<F> {
             file_bytes: state.files.iter().map(|file| file.bytes).sum(),
             blocks: state.files.iter().map(|file| file.index.entries().len() as u64).sum(),
             flushes: state.flushes,
+            merges: state.merges,
+            merged_bytes: state.merged_bytes,
+            merge_failing: state.merge_error.is_some(),
             writer_waits: state.waits,
             flush_failing: state.flush_error.is_some(),
             damaged_reads: state.damaged_reads,
@@ -273,7 +276,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
 
     /// Reads and merges a cluster. Blocks that cannot be read are left out, counted and logged.
     fn read(&self, cluster: Vec<Piece<Place>>, damaged: &mut u64) -> Vec<Point> {
-        let mut handle: Option<(u64, F::File)> = None;
+        let mut handle: Option<(FileId, F::File)> = None;
         let mut parts = Vec::with_capacity(cluster.len());
         for piece in cluster {
             match piece.place {
@@ -295,11 +298,11 @@ impl<F: FileLayer> EmbeddedReader<F> {
         &self,
         file: &DataFile,
         entry: &Entry,
-        handle: &mut Option<(u64, F::File)>,
+        handle: &mut Option<(FileId, F::File)>,
     ) -> io::Result<Vec<Point>> {
         let open = match handle {
-            Some((seq, open)) if *seq == file.seq => open,
-            other => &mut other.insert((file.seq, file.handle(&self.files)?)).1,
+            Some((id, open)) if *id == file.id => open,
+            other => &mut other.insert((file.id, file.handle(&self.files)?)).1,
         };
         file.read_block(&self.files, open, entry)
     }

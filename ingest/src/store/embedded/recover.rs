@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pantau_journal::{FileLayer, Journal, Position, ReadError};
 
 use super::catalog::Catalog;
-use super::datafile::{DataFile, file_name};
+use super::datafile::DataFile;
 use super::manifest::{FileRef, Manifest};
 use super::names::NameLog;
 use super::open::{Recovery, Replayed};
@@ -74,9 +74,9 @@ fn adopt<F: FileLayer>(
         }
         let path = dir.join("data").join(&listed.name);
         match DataFile::open(files, &path) {
-            Ok((file, _)) if file_name(file.month, file.seq) == listed.name => {
-                manifest.files.push(FileRef { seq: file.seq, month: file.month, bytes: file.bytes });
-                manifest.next_file = manifest.next_file.max(file.seq + 1);
+            Ok((file, _)) if file.id.name() == listed.name => {
+                manifest.files.push(FileRef::from(&file));
+                manifest.next_file = manifest.next_file.max(file.id.seq + 1);
                 for entry in file.index.entries() {
                     manifest.counters.readings += u64::from(entry.summary.count);
                     manifest.counters.stored += u64::from(entry.summary.count);
@@ -90,7 +90,7 @@ fn adopt<F: FileLayer>(
             }
         }
     }
-    manifest.files.sort_by_key(|file| file.seq);
+    manifest.files.sort_by_key(|file| file.id);
     Ok(())
 }
 
@@ -106,11 +106,11 @@ pub(crate) fn open_files<F: FileLayer>(
     let mut opened = Vec::with_capacity(manifest.files.len());
     let mut kept = Vec::with_capacity(manifest.files.len());
     for wanted in &manifest.files {
-        let name = file_name(wanted.month, wanted.seq);
+        let name = wanted.id.name();
         match DataFile::open(files, &data.join(&name)) {
             Ok((file, mended)) => {
                 damage.extend(mended.map(|mended| format!("data/{name}: {}", mended.detail)));
-                if file.seq != wanted.seq || file.month != wanted.month {
+                if file.id != wanted.id {
                     damage.push(format!("data/{name}: the header names another file"));
                 }
                 for entry in file.index.entries() {

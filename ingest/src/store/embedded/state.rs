@@ -1,8 +1,10 @@
 //! What writer, flusher and readers share: the memory tables, the set of files, the newest reading of each series, ranges
-//! and counters, behind one mutex that is never held over a read, write or sync. What always holds:
+//! and counters, behind one mutex that is never held over a read, write or sync (the manifest has its own, which is). What
+//! always holds:
 //!
 //! - Everything here is durable: commits are applied after their fsync.
 //! - `active` and `frozen` together hold exactly what no file of `files` holds: a flush swaps both at once.
+//! - `files` is what the manifest names, in the same order; both change while the manifest is locked.
 //! - A frozen table carries ranges and counters as they were when it was frozen, so that manifest and files agree.
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use pantau_proto::{Epoch, Flags, GatewayId, RangeSet};
 
 use super::catalog::Catalog;
 use super::datafile::DataFile;
-use super::manifest::Gateways;
+use super::manifest::{Gateways, Manifest};
 use super::point::Point;
 use super::slot::Slot;
 use super::table::{NO_COLUMN, Table};
@@ -49,6 +51,11 @@ pub(crate) struct State {
     pub(crate) flushes: u64,
     pub(crate) waits: u64,
     pub(crate) flush_error: Option<String>,
+    /// Merges since the start, and the bytes that they wrote.
+    pub(crate) merges: u64,
+    pub(crate) merged_bytes: u64,
+    /// Why the last merge failed, until one succeeds.
+    pub(crate) merge_error: Option<String>,
     pub(crate) damaged_reads: u64,
     pub(crate) closed: bool,
     pub(crate) flusher_gone: bool,
@@ -158,11 +165,22 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     bell: Condvar,
     catalog: RwLock<Catalog>,
+    /// What counts on the disk. Locked before the state, and held over its writing.
+    manifest: Mutex<Manifest>,
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, catalog: Catalog) -> Self {
-        Self { state: Mutex::new(state), bell: Condvar::new(), catalog: RwLock::new(catalog) }
+    pub(crate) fn new(state: State, catalog: Catalog, manifest: Manifest) -> Self {
+        Self {
+            state: Mutex::new(state),
+            bell: Condvar::new(),
+            catalog: RwLock::new(catalog),
+            manifest: Mutex::new(manifest),
+        }
+    }
+
+    pub(crate) fn manifest(&self) -> MutexGuard<'_, Manifest> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -68,12 +68,13 @@ impl std::fmt::Display for Kept {
     }
 }
 
-/// A Pantau with everything that the simulator sends, in files.
+/// A Pantau with everything that the simulator sends, in files, and these merged.
 fn filled(arguments: &[&str]) -> (Pantau, Kept) {
     let mut pantau = Pantau::start("");
     send(&pantau, arguments);
     pantau.gateway.wait_drained(10 * LIMIT);
     pantau.stop();
+    let _ = pantau.ingest.part.command("compact");
     pantau.start_again();
     let counters = Counters::read(pantau.ingest.http);
     counters.assert_balanced(0);

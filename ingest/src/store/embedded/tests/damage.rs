@@ -9,7 +9,7 @@ use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::Epoch;
 
 use super::super::block::Scratch;
-use super::super::datafile::{DataFile, FileWriter};
+use super::super::datafile::{DataFile, FileId, FileWriter};
 use super::super::fs;
 use super::super::point::Point;
 use super::support::{ALL, DIR, Rig, commit, files, gateway};
@@ -22,7 +22,8 @@ type Contents = BTreeMap<u32, Vec<(i64, u64)>>;
 fn sample(files: &SimFiles) -> (Vec<u8>, Contents) {
     let dir = Path::new("/d");
     files.create_dir(dir).unwrap();
-    let mut writer = FileWriter::create(files, dir, 0, 7).unwrap();
+    let id = FileId { seq: 7, generation: 0, month: 0 };
+    let mut writer = FileWriter::create(files, dir, id).unwrap();
     let mut contents = Contents::new();
     for series in 0..3_u32 {
         let points: Vec<Point> = (0..40_i64)

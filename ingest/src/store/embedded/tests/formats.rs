@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::block::{self, MAX_POINTS, Scratch, Summary};
+use super::super::datafile::FileId;
 use super::super::index::{Entry, Index};
 use super::super::manifest::{FileRef, Manifest};
 use super::super::months::{month_name, month_of, month_start};
@@ -244,7 +245,7 @@ fn a_manifest_comes_back_and_damage_is_seen() {
         ..Manifest::default()
     };
     manifest.counters.late = 5;
-    manifest.files = vec![FileRef { seq: 8, month: -3, bytes: 99 }];
+    manifest.files = vec![FileRef { id: FileId { seq: 8, generation: 2, month: -3 }, bytes: 99 }];
     let mut state = crate::store::types::EpochState { reported_next: Some(0), ..Default::default() };
     state.ranges.insert(4, 9);
     manifest.gateways.entry(gateway()).or_default().insert(u64::MAX, state);

@@ -24,6 +24,10 @@ enum Op {
     Flush,
     /// The same, while the n-th write or sync fails; then the power goes, or it is tried again.
     FlushFails(u64, bool, Option<Cut>),
+    /// Merge what is worth it, or everything.
+    Merge(bool),
+    /// The same, while the n-th write or sync fails; then the power goes, or it is tried again.
+    MergeFails(u64, bool, Option<Cut>),
     PowerCut(Cut),
     Kill,
     Aggregate(i64, i64),
@@ -41,6 +45,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Freeze),
         4 => Just(Op::Flush),
         3 => (0_u64..8, any::<bool>(), prop::option::of(cut())).prop_map(|(at, sync, cut)| Op::FlushFails(at, sync, cut)),
+        3 => any::<bool>().prop_map(Op::Merge),
+        2 => (0_u64..8, any::<bool>(), prop::option::of(cut())).prop_map(|(at, sync, cut)| Op::MergeFails(at, sync, cut)),
         2 => cut().prop_map(Op::PowerCut),
         1 => Just(Op::Kill),
         2 => (0_i64..40, 1_i64..30).prop_map(|(from, step)| Op::Aggregate(from, step)),
@@ -164,6 +170,26 @@ fn play(ops: Vec<Op>) {
                     }
                 }
             }
+            Op::Merge(whole) => {
+                while rig.compactor.merge_next(whole).unwrap() {}
+                rig.compactor.sweep();
+                assert!(!whole || rig.reader.stats().files <= 2, "each month is one file");
+            }
+            Op::MergeFails(after, sync, cut) => {
+                if sync {
+                    rig.files.fail_sync(after)
+                } else {
+                    rig.files.fail_write(after)
+                }
+                let _ = rig.compactor.merge_all();
+                rig.files.fail_sync(u64::MAX);
+                rig.files.fail_write(u64::MAX);
+                model.check(&rig);
+                match cut {
+                    Some(cut) => rig = rig.crash(cut),
+                    None => rig.compactor.merge_all().unwrap(),
+                }
+            }
             Op::PowerCut(cut) => rig = rig.crash(cut),
             Op::Kill => rig = rig.kill(),
             Op::Aggregate(from, step) => model.check_buckets(&rig, from, step),
@@ -179,7 +205,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_schedule_gives_what_a_plain_map_gives(ops in prop::collection::vec(op(), 1..40)) {
+    fn any_schedule_gives_what_a_plain_map_gives(ops in prop::collection::vec(op(), 1..50)) {
         play(ops);
     }
 }

@@ -130,8 +130,8 @@ fn positions_of_a_damaged_commit_are_not_committed() {
 }
 
 #[test]
-fn reads_are_right_while_appends_and_flushes_run() {
-    let Opened { mut store, reader, flusher, .. } = open(files(), config(), &mut |_| {}).unwrap();
+fn reads_are_right_while_appends_flushes_and_merges_run() {
+    let Opened { mut store, reader, flusher, compactor, .. } = open(files(), config(), &mut |_| {}).unwrap();
     reader.set_indexed(u64::MAX);
     let mut first = commit(0, &[]);
     first.new_series = new_series(0..1);
@@ -139,6 +139,7 @@ fn reads_are_right_while_appends_and_flushes_run() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let flushing = scope.spawn(|| flusher.run());
+        scope.spawn(|| compactor.run());
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut least = 0;
@@ -165,5 +166,5 @@ fn reads_are_right_while_appends_and_flushes_run() {
     });
     let counters = reader.counters();
     assert_eq!((counters.stored, counters.pending()), (300_000, 0));
-    assert!(reader.stats().flushes > 3);
+    assert!(reader.stats().flushes > 3 && reader.stats().merges > 0);
 }

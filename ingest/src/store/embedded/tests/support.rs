@@ -6,7 +6,7 @@ use std::time::Duration;
 use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::{Epoch, GatewayId};
 
-use super::super::{Config, EmbeddedReader, EmbeddedStore, Flusher, Opened, Recovery, open};
+use super::super::{Compactor, Config, EmbeddedReader, EmbeddedStore, Flusher, Opened, Recovery, open};
 use crate::store::types::{Commit, NewSeries, SeriesId};
 use crate::store::{Store, StoreReader};
 
@@ -47,6 +47,7 @@ pub(super) fn config() -> Config {
         memory_bytes: 1 << 20,
         flush_after: Duration::from_secs(3_600),
         max_wait: Duration::from_millis(20),
+        free_floor_bytes: 0,
         journal: pantau_journal::Config {
             segment_bytes: 64 << 10,
             max_bytes: 16 << 20,
@@ -63,14 +64,16 @@ pub(super) struct Rig {
     pub(super) store: EmbeddedStore<SimFiles>,
     pub(super) reader: EmbeddedReader<SimFiles>,
     pub(super) flusher: Flusher<SimFiles>,
+    pub(super) compactor: Compactor<SimFiles>,
     pub(super) recovery: Recovery,
 }
 
 impl Rig {
     pub(super) fn open(files: SimFiles) -> Self {
-        let Opened { store, reader, flusher, recovery } = open(files.clone(), config(), &mut |_| {}).unwrap();
+        let Opened { store, reader, flusher, compactor, recovery } =
+            open(files.clone(), config(), &mut |_| {}).unwrap();
         reader.set_indexed(u64::MAX);
-        Self { files, store, reader, flusher, recovery }
+        Self { files, store, reader, flusher, compactor, recovery }
     }
 
     /// A new store with `series` series.

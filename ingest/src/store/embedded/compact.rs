@@ -1,0 +1,330 @@
+//! Merges neighbouring files of a month into one, so that a query opens few files and slow series get full blocks.
+//!
+//! ```text
+//! plan.rs ─► run of files ─► series by series: blocks in the order of time ─► one new file ─► MANIFEST ─► readers
+//!                                                                             old files go once nobody reads them
+//! ```
+//! What always holds:
+//! - Readers are never held up, and see the files before or after a merge, never both: manifest and set of files change
+//!   together. A crash anywhere leaves one or the other; what does not count is removed at the next opening.
+//! - In memory are one block a file and the new file's index, whatever the size of the files.
+//! - A merge changes no answer and no counter. A file with a block that cannot be read stays as it is, and is reported.
+//! - It works at most half of the time, so that the writer's syncs have the disk for themselves the other half.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pantau_journal::FileLayer;
+
+use super::block::{MAX_POINTS, Scratch};
+use super::datafile::{DataFile, FileId, FileWriter};
+use super::index::Entry;
+use super::manifest::FileRef;
+use super::plan;
+use super::point::{Point, Tally, settle};
+use super::state::Shared;
+
+/// Wait when there is nothing to do; a flush wakes it earlier.
+const IDLE: Duration = Duration::from_secs(10);
+/// Wait after a merge that failed.
+const RETRY: Duration = Duration::from_secs(60);
+/// Bytes read or written between two rests.
+const STRETCH: u64 = 2 << 20;
+/// A block with so many points is taken over as it is.
+const FULL: u32 = (MAX_POINTS / 4 * 3) as u32;
+
+/// Why files were not merged. Nothing is lost by it.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// The file system failed.
+    #[error("cannot merge files: {0}")]
+    Io(#[from] io::Error),
+    /// There is no room for the new file beside the old ones.
+    #[error(
+        "cannot merge files: {needed} bytes must be free, {free} are; delete something, or set store.free_floor lower"
+    )]
+    NoRoom {
+        /// Bytes that must be free.
+        needed: u64,
+        /// Bytes that are.
+        free: u64,
+    },
+}
+
+/// Why a merge ended.
+enum Ended {
+    Done(DataFile),
+    /// This file has a block that cannot be read.
+    Damaged(FileId),
+    /// The store is being closed.
+    Closed,
+}
+
+/// Merges files. Give [`Compactor::run`] a thread of its own.
+pub struct Compactor<F: FileLayer> {
+    shared: Arc<Shared>,
+    files: F,
+    dir: PathBuf,
+    free_floor_bytes: u64,
+    /// Files that are damaged: they stay as they are.
+    apart: HashSet<FileId>,
+    /// Files that no longer count, until nobody reads them.
+    replaced: Vec<Arc<DataFile>>,
+    restless: bool,
+}
+
+impl<F: FileLayer> Compactor<F> {
+    pub(crate) fn new(shared: Arc<Shared>, files: F, dir: PathBuf, free_floor_bytes: u64) -> Self {
+        let (apart, replaced) = (HashSet::new(), Vec::new());
+        Self { shared, files, dir, free_floor_bytes, apart, replaced, restless: false }
+    }
+
+    /// Blocks until the writer is closed, and merges what is worth it meanwhile. What fails is tried again later.
+    pub fn run(mut self) {
+        loop {
+            let merged = self.merge_next(false);
+            let wait = match &merged {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => IDLE,
+                Err(error) => {
+                    tracing::warn!(%error, "trying again later");
+                    RETRY
+                }
+            };
+            self.shared.lock().merge_error = merged.err().map(|error| error.to_string());
+            let shared = self.shared.clone();
+            let (before, closed) = (shared.lock().flushes, |state: &super::state::State| state.closed);
+            let waiting = |state: &mut super::state::State| !closed(state) && state.flushes == before;
+            let (state, _) = shared.wait_while(shared.lock(), wait, waiting);
+            if closed(&state) {
+                return;
+            }
+            drop(state);
+            self.sweep();
+        }
+    }
+
+    /// Merges until each month is one file, without a rest. For a store that nobody writes to.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or there is no room.
+    pub fn merge_all(&mut self) -> Result<(), CompactError> {
+        self.restless = true;
+        while self.merge_next(true)? {
+            self.sweep();
+        }
+        Ok(())
+    }
+
+    /// One merge, if there is one to do. Tells whether there was.
+    pub(crate) fn merge_next(&mut self, whole: bool) -> Result<bool, CompactError> {
+        let existing = self.shared.lock().files.clone();
+        let listed: Vec<FileRef> = existing.iter().map(|file| FileRef::from(&**file)).collect();
+        let Some(ids) = plan::next(&listed, &self.apart, whole) else { return Ok(false) };
+        let run: Vec<Arc<DataFile>> =
+            existing.iter().filter(|file| ids.contains(&file.id)).cloned().collect();
+        drop(existing);
+        let needed = run.iter().map(|file| file.bytes).sum::<u64>() + self.free_floor_bytes;
+        let free = self.files.free_bytes(&self.dir)?;
+        if free < needed {
+            return Err(CompactError::NoRoom { needed, free });
+        }
+        match self.merge(&run)? {
+            Ended::Done(file) => self.publish(run, file)?,
+            Ended::Damaged(id) => {
+                tracing::error!(
+                    file = id.name(),
+                    "a block cannot be read: this file is not merged with others"
+                );
+                self.apart.insert(id);
+            }
+            Ended::Closed => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Removes replaced files that nobody reads any more. What a crash leaves is removed by the next opening.
+    pub(crate) fn sweep(&mut self) {
+        let files = &self.files;
+        self.replaced.retain(|file| {
+            if Arc::strong_count(file) > 1 {
+                return true;
+            }
+            match files.remove(&file.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(file = %file.path.display(), %error, "a merged file cannot be removed");
+                    true
+                }
+                _ => false,
+            }
+        });
+    }
+
+    fn publish(&mut self, run: Vec<Arc<DataFile>>, file: DataFile) -> io::Result<()> {
+        self.files.sync_dir(&self.dir.join("data"))?;
+        let mut manifest = self.shared.manifest();
+        let mut next = manifest.clone();
+        next.generation += 1;
+        next.files.retain(|listed| run.iter().all(|file| file.id != listed.id));
+        next.files.push(FileRef::from(&file));
+        next.files.sort_by_key(|file| file.id);
+        next.store(&self.files, &self.dir)?;
+        let mut state = self.shared.lock();
+        state.merges += 1;
+        state.merged_bytes += file.bytes;
+        let mut files: Vec<_> =
+            state.files.iter().filter(|kept| run.iter().all(|file| file.id != kept.id)).cloned().collect();
+        files.push(Arc::new(file));
+        files.sort_by_key(|file| file.id);
+        state.files = Arc::new(files);
+        drop(state);
+        *manifest = next;
+        drop(manifest);
+        self.replaced.extend(run);
+        Ok(())
+    }
+
+    /// Writes the readings of a run into a new file, which does not count yet.
+    fn merge(&self, run: &[Arc<DataFile>]) -> io::Result<Ended> {
+        let Some(newest) = run.last() else { return Ok(Ended::Closed) };
+        let generation = run.iter().map(|file| file.id.generation).max().unwrap_or(0) + 1;
+        let id = FileId { generation, ..newest.id };
+        let handles = run.iter().map(|file| file.handle(&self.files)).collect::<io::Result<Vec<_>>>()?;
+        let writer = FileWriter::create(&self.files, &self.dir.join("data"), id)?;
+        let mut merge = Merge {
+            files: &self.files,
+            run,
+            handles,
+            writer,
+            scratch: Scratch::default(),
+            out: Vec::new(),
+            pending: Vec::new(),
+            moved: 0,
+        };
+        let mut began = self.files.monotonic();
+        for (series, blocks) in by_series(run) {
+            match merge.series(series, blocks) {
+                Ok(None) => {}
+                Ok(Some(damaged)) => {
+                    merge.writer.abandon();
+                    return Ok(Ended::Damaged(damaged));
+                }
+                Err(error) => {
+                    merge.writer.abandon();
+                    return Err(error);
+                }
+            }
+            if merge.moved >= STRETCH && !self.restless {
+                merge.moved = 0;
+                let worked = self.files.monotonic().saturating_sub(began);
+                let (state, _) = self.shared.wait_while(self.shared.lock(), worked, |state| !state.closed);
+                if state.closed {
+                    drop(state);
+                    merge.writer.abandon();
+                    return Ok(Ended::Closed);
+                }
+                drop(state);
+                began = self.files.monotonic();
+            }
+        }
+        merge.writer.finish().map(Ended::Done)
+    }
+}
+
+/// A block: the number of its file in the run, and its place there.
+type Block = (usize, Entry);
+
+/// The blocks of each series of a run, in the order of time.
+fn by_series(run: &[Arc<DataFile>]) -> impl Iterator<Item = (u32, Vec<Block>)> {
+    let mut at: BTreeMap<(u32, usize), usize> = BTreeMap::new();
+    let begin = |at: &mut BTreeMap<_, _>, number: usize, from: usize| {
+        if let Some(entry) = run[number].index.entries().get(from) {
+            at.insert((entry.summary.series, number), from);
+        }
+    };
+    (0..run.len()).for_each(|number| begin(&mut at, number, 0));
+    std::iter::from_fn(move || {
+        let series = at.keys().next()?.0;
+        let mut blocks = Vec::new();
+        while let Some(first) = at.first_entry().filter(|first| first.key().0 == series) {
+            let ((_, number), from) = first.remove_entry();
+            let entries = &run[number].index.entries()[from..];
+            let own = entries.iter().take_while(|entry| entry.summary.series == series);
+            let before = blocks.len();
+            blocks.extend(own.map(|entry| (number, *entry)));
+            begin(&mut at, number, from + blocks.len() - before);
+        }
+        blocks.sort_by_key(|(number, entry)| (entry.summary.first, *number));
+        Some((series, blocks))
+    })
+}
+
+struct Merge<'a, F: FileLayer> {
+    files: &'a F,
+    run: &'a [Arc<DataFile>],
+    handles: Vec<F::File>,
+    writer: FileWriter<F>,
+    scratch: Scratch,
+    /// Points for the next block.
+    out: Vec<Point>,
+    /// Points, with the number of their file, at or after the time where the next block begins.
+    pending: Vec<(usize, Point)>,
+    /// Bytes read and written since the last rest.
+    moved: u64,
+}
+
+impl<F: FileLayer> Merge<'_, F> {
+    /// Adds the blocks of a series; answers the file of one that cannot be read.
+    fn series(&mut self, series: u32, blocks: Vec<Block>) -> io::Result<Option<FileId>> {
+        let written = self.writer.bytes();
+        for (at, (number, entry)) in blocks.iter().enumerate() {
+            let next = blocks.get(at + 1).map_or(i64::MAX, |(_, next)| next.summary.first);
+            self.moved += u64::from(entry.len);
+            let file = &self.run[*number];
+            let alone = self.pending.is_empty() && self.out.is_empty() && entry.summary.last < next;
+            let taken = if alone && entry.summary.count >= FULL {
+                let block = file.read_raw(self.files, &self.handles[*number], entry);
+                block.and_then(|block| self.writer.add_raw(entry.summary, &block))
+            } else {
+                let points = file.read_block(self.files, &self.handles[*number], entry);
+                points.and_then(|points| {
+                    self.pending.extend(points.into_iter().map(|point| (*number, point)));
+                    self.settle(next);
+                    self.put(series, MAX_POINTS)
+                })
+            };
+            match taken {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Some(file.id)),
+                Err(error) => return Err(error),
+            }
+        }
+        self.put(series, 1)?;
+        self.moved += self.writer.bytes() - written;
+        Ok(None)
+    }
+
+    /// What lies before `next` is settled: no other block can say anything of it.
+    fn settle(&mut self, next: i64) {
+        self.pending.sort_by_key(|(number, point)| (point.time, *number));
+        let end = self.pending.partition_point(|(_, point)| point.time < next);
+        let mut points: Vec<Point> = self.pending.drain(..end).map(|(_, point)| point).collect();
+        settle(&mut points, &mut Tally::default());
+        self.out.append(&mut points);
+    }
+
+    /// Writes full blocks while there are `least` points or more.
+    fn put(&mut self, series: u32, least: usize) -> io::Result<()> {
+        let mut from = 0;
+        while self.out.len() - from >= least {
+            let end = self.out.len().min(from + MAX_POINTS);
+            self.writer.add(series, &self.out[from..end], &mut self.scratch)?;
+            from = end;
+        }
+        self.out.drain(..from);
+        Ok(())
+    }
+}
