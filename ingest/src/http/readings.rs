@@ -5,16 +5,16 @@ use super::{
     completeness::{Completeness, count_flags, expected, usual_distance, usual_distance_of_steps},
     params::{Params, step_ms},
     problem::Problem,
-    render::{rfc3339, unit},
+    render::{parts, rfc3339, unit},
 };
 use crate::store::{Agg, ReadError, SeriesId, StoreReader};
 use axum::{extract::State, response::IntoResponse};
 use http::header;
-use pantau_proto::{Flags, SeriesName};
+use pantau_proto::{Flags, Kind, SeriesName, quantity};
 use serde::{Serialize, Serializer};
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-const AGGS: [(&str, Agg); 7] = [
+const AGGS: [(&str, Agg); 10] = [
     ("mean", Agg::Mean),
     ("min", Agg::Min),
     ("max", Agg::Max),
@@ -22,6 +22,9 @@ const AGGS: [(&str, Agg); 7] = [
     ("count", Agg::Count),
     ("first", Agg::First),
     ("last", Agg::Last),
+    ("increase", Agg::Increase),
+    ("vector_mean", Agg::VectorMean),
+    ("p95", Agg::P95),
 ];
 
 const DAY_MS: i64 = 86_400_000;
@@ -53,6 +56,7 @@ struct Asked {
     /// `None`: raw.
     step_ms: Option<i64>,
     step: String,
+    /// Empty: what suits each series.
     aggs: Vec<(&'static str, Agg)>,
     now: i64,
     points: usize,
@@ -70,7 +74,7 @@ fn asked(params: &Params, now: i64, points: usize) -> Result<Asked, Problem> {
     for name in params.many("agg") {
         let known = AGGS.iter().find(|(known, _)| *known == name);
         let unknown =
-            || Problem::bad(format!("agg={name:?}; known are mean, min, max, sum, count, first, last"));
+            || Problem::bad(format!("agg={name:?}; known are {}", AGGS.map(|(name, _)| name).join(", ")));
         let known = *known.ok_or_else(unknown)?;
         // Each is a column of its own: repeated, they would be as many as a URL is long.
         if !aggs.contains(&known) {
@@ -83,12 +87,21 @@ fn asked(params: &Params, now: i64, points: usize) -> Result<Asked, Problem> {
         // Steps begin where the day begins in WIB, so that they fall on full hours and local days.
         Some(step) => {
             from -= from.saturating_add(WIB_MS).rem_euclid(step);
-            if aggs.is_empty() {
-                aggs.push(AGGS[0]);
-            }
         }
     }
     Ok(Asked { time: from..to, step_ms, step, aggs, now, points })
+}
+
+/// What to make of the readings of a series when nothing is asked for: what makes sense for its quantity.
+pub(super) fn usual(series: &str) -> (&'static str, Agg) {
+    let agg = match quantity(parts(series).1).map(|quantity| quantity.kind) {
+        Some(Kind::Gauge) | None => Agg::Mean,
+        Some(Kind::Amount) => Agg::Sum,
+        Some(Kind::Angle) => Agg::VectorMean,
+        Some(Kind::Counter) => Agg::Increase,
+        Some(Kind::State) => Agg::Last,
+    };
+    AGGS.into_iter().find(|(_, known)| *known == agg).unwrap_or(AGGS[0])
 }
 
 /// `GET /api/v1/readings`
@@ -173,8 +186,9 @@ fn one(
             times = points.times;
         }
         Some(step) => {
-            let aggs: Vec<Agg> = asked.aggs.iter().map(|(_, agg)| *agg).collect();
-            let limit = asked.points / aggs.len().max(1);
+            let named = if asked.aggs.is_empty() { vec![usual(name)] } else { asked.aggs.clone() };
+            let aggs: Vec<Agg> = named.iter().map(|(_, agg)| *agg).collect();
+            let limit = asked.points / aggs.len();
             let buckets = reader.aggregate(id, asked.time.clone(), step, &aggs, limit).map_err(problem)?;
             asked.points -= buckets.starts.len() * aggs.len();
             gone.check()?;
@@ -185,7 +199,7 @@ fn one(
                 Some(points) => usual_distance(&points.times),
                 None => usual_distance_of_steps(&buckets.starts, &buckets.counts),
             };
-            columns = Columns::Steps(asked.aggs.iter().map(|(name, _)| *name).zip(buckets.columns).collect());
+            columns = Columns::Steps(named.iter().map(|(name, _)| *name).zip(buckets.columns).collect());
             times = buckets.starts;
         }
     }

@@ -44,6 +44,21 @@ fn the_document_describes_exactly_the_routes_of_the_router() {
 }
 
 #[test]
+fn steps_are_gathered_as_it_suits_the_quantity_when_nothing_is_asked_for() {
+    let usual = [
+        ("a/water_level/upper", "mean"),
+        ("a/rainfall", "sum"),
+        ("a/rainfall_total", "increase"),
+        ("a/wind_direction", "vector_mean"),
+        ("a/switch", "last"),
+        ("a/of_no_catalogue", "mean"),
+    ];
+    for (series, agg) in usual {
+        assert_eq!(super::readings::usual(series).0, agg, "{series}");
+    }
+}
+
+#[test]
 fn steps_are_iso_8601_durations_of_fixed_length() {
     assert_eq!(step_ms("PT1H"), Ok(3_600_000));
     assert_eq!(step_ms("PT5M"), Ok(300_000));

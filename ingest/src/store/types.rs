@@ -216,6 +216,21 @@ pub enum Agg {
     First,
     /// The value with the greatest time.
     Last,
+    /// Of a counter: the sum of its rises, each from the reading before, which may lie before the bucket and before the
+    /// period asked for. What falls (a counter that began anew) counts as no rise. 0 where there is nothing before.
+    Increase,
+    /// Of directions in degrees: the direction of the mean of their unit vectors, 0 to below 360; NaN where they cancel
+    /// each other out.
+    VectorMean,
+    /// The 95th percentile by nearest rank: the smallest value that at least 95 % of the readings do not exceed.
+    P95,
+}
+
+impl Agg {
+    /// Whether it needs every reading: the summary of a block says nothing of it.
+    pub(crate) fn needs_readings(self) -> bool {
+        matches!(self, Self::Increase | Self::VectorMean | Self::P95)
+    }
 }
 
 /// The newest reading of a series.

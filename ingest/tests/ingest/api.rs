@@ -59,7 +59,7 @@ async fn every_described_path_answers_as_described() {
         }
         let mut asked = path.replace("{id}", "river");
         if path.ends_with("readings") {
-            asked += "?series=river/water_level,air/pm2_5&step=PT10M&agg=mean,min,max,sum,count,first,last";
+            asked += "?series=river/water_level,air/pm2_5&step=PT10M&agg=mean,min,max,sum,count,first,last,increase,vector_mean,p95";
         }
         let (status, head, body) = ingest.get_with(&asked, "").await;
         assert_eq!(status, 200, "{asked}");

@@ -80,6 +80,8 @@ export interface ReadingsOfSeries {
   max?: (number | null)[];
   sum?: (number | null)[];
   last?: (number | null)[];
+  increase?: (number | null)[];
+  vector_mean?: (number | null)[];
   count?: (number | null)[];
   /** One list of names a reading. */
   flags?: string[][];

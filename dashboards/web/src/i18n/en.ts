@@ -90,6 +90,8 @@ export const en: Record<Key, string> = {
   'chart.mean': 'mean per {step}, band from minimum to maximum',
   'chart.sum': 'sum per {step}',
   'chart.last': 'last value per {step}',
+  'chart.increase': 'rise per {step}',
+  'chart.direction': 'mean direction per {step}',
   'chart.mark': 'flagged',
   'chart.zoom_back': 'Zoom back',
   'chart.drag': 'Drag to zoom',

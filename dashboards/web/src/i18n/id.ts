@@ -88,6 +88,8 @@ export const id = {
   'chart.mean': 'rata-rata per {step}, pita minimum–maksimum',
   'chart.sum': 'jumlah per {step}',
   'chart.last': 'nilai terakhir per {step}',
+  'chart.increase': 'kenaikan per {step}',
+  'chart.direction': 'arah rata-rata per {step}',
   'chart.mark': 'bertanda',
   'chart.zoom_back': 'Perbesaran semula',
   'chart.drag': 'Seret untuk memperbesar',

@@ -7,7 +7,8 @@ const row = (time: number, value: number | null) => ({ time, value, min: null, m
 test('every kind of quantity has its aggregates', () => {
   expect(aggregates('gauge')).toEqual(['mean', 'min', 'max', 'count']);
   expect(aggregates('amount')).toEqual(['sum', 'count']);
-  expect(aggregates('angle')).toEqual(['last', 'count']);
+  expect(aggregates('angle')).toEqual(['vector_mean', 'count']);
+  expect(aggregates('counter')).toEqual(['increase', 'count']);
 });
 
 test('an empty bucket leaves the line open and a bucket stands at its middle', () => {
@@ -56,6 +57,13 @@ test('an expectation from another interval than the period had is not shown', ()
   expect(chartData({ ...raw, completeness: { ...completeness, expected: 11 } }, 'gauge', null, span).completeness?.expected).toBe(11);
   const steps = { series: 's/x', unit: 'm', times: [0, 18_000_000], mean: [1, 2], count: [5, 5], completeness };
   expect(chartData(steps, 'gauge', 18_000_000, span).completeness?.expected).toBeNull();
+});
+
+test('what a counter rose by is drawn as bars, the counter itself as a line', () => {
+  const answer = { series: 's/x', unit: 'mm', times: [0, 10], increase: [0.2, null], count: [1, 0] };
+  const data = chartData(answer, 'counter', 10);
+  expect([data.look, data.rows.map(({ value }) => value)]).toEqual(['bars', [0.2, null]]);
+  expect(chartData({ ...answer, values: [1, 2] }, 'counter', null).look).toBe('line');
 });
 
 test('rain is drawn as bars and wind direction without a line', () => {

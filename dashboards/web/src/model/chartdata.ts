@@ -1,6 +1,6 @@
 // From an answer of /readings to what a chart and its table draw. Pure.
 //
-// Three looks: `line` (every reading), `band` (mean with minimum and maximum per bucket), `bars` (sums per bucket, or
+// Four looks: `line` (every reading), `band` (mean with minimum and maximum per bucket), `bars` (sums or rises per bucket, or
 // single amounts such as rain), and `dots` where joining points by a line would say something untrue (wind direction).
 import type { Completeness, ReadingsOfSeries } from '../api/types';
 import { markedOf } from './flags';
@@ -32,7 +32,9 @@ export function aggregates(kind: Kind): readonly string[] {
     case 'amount':
       return ['sum', 'count'];
     case 'angle':
+      return ['vector_mean', 'count'];
     case 'counter':
+      return ['increase', 'count'];
     case 'state':
       return ['last', 'count'];
     case 'gauge':
@@ -41,7 +43,7 @@ export function aggregates(kind: Kind): readonly string[] {
 }
 
 function lookOf(kind: Kind, stepMs: number | null): Look {
-  if (kind === 'amount') return 'bars';
+  if (kind === 'amount' || (kind === 'counter' && stepMs !== null)) return 'bars';
   if (kind === 'angle') return 'dots';
   return kind === 'gauge' && stepMs !== null ? 'band' : 'line';
 }
@@ -67,7 +69,7 @@ function believable(answer: ReadingsOfSeries, stepMs: number | null, spanMs: num
 }
 
 export function chartData(answer: ReadingsOfSeries, kind: Kind, stepMs: number | null, spanMs = Infinity): ChartData {
-  const values = answer.values ?? answer.mean ?? answer.sum ?? answer.last ?? [];
+  const values = answer.values ?? answer.mean ?? answer.sum ?? answer.increase ?? answer.vector_mean ?? answer.last ?? [];
   const rows = answer.times.map((time, i): Row => ({
     time,
     value: values[i] ?? null,

@@ -3,7 +3,7 @@
 import { useSignal, type Signal } from '@preact/signals';
 import type { Series } from '../api/types';
 import { age, number, step as stepText } from '../format/numbers';
-import { digitsOf, unitOf } from '../format/quantities';
+import { digitsOf, kindOf, unitOf, type Kind } from '../format/quantities';
 import { time, zoned } from '../format/time';
 import { rowAt, type ChartData, type Columns } from '../model/chartdata';
 import { markedOf } from '../model/flags';
@@ -41,11 +41,19 @@ function Newest({ series }: { series: Series }) {
   );
 }
 
-function meaning(data: ChartData): string {
+/** What a bucket's value is, by the kind of quantity; as `aggregates` asks for it. */
+const MEANINGS = {
+  gauge: 'chart.mean',
+  amount: 'chart.sum',
+  counter: 'chart.increase',
+  angle: 'chart.direction',
+  state: 'chart.last',
+} as const;
+
+function meaning(data: ChartData, kind: Kind): string {
   if (data.stepMs === null) return t('chart.each');
   const step = stepText(data.stepMs, lang.value);
-  if (data.look === 'band') return t('chart.mean', { step });
-  return t(data.look === 'bars' ? 'chart.sum' : 'chart.last', { step });
+  return t(MEANINGS[kind], { step });
 }
 
 function Readout({ data, series, pointed }: { data: ChartData; series: Series; pointed: Signal<Pointed | null> }) {
@@ -54,7 +62,7 @@ function Readout({ data, series, pointed }: { data: ChartData; series: Series; p
   if (at === null || moment === undefined) {
     return (
       <p class="readout">
-        <span class="key" data-look={data.look} /> {meaning(data)}
+        <span class="key" data-look={data.look} /> {meaning(data, kindOf(series.quantity))}
         {markedOf(data.rows.map(({ flags }) => flags)).includes(true) && (
           <>
             {' · '}

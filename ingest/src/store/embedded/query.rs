@@ -53,6 +53,24 @@ struct Bucket {
     max: f64,
     first: f64,
     last: f64,
+    increase: f64,
+    /// Sums of the sines and cosines of degrees.
+    vector: (f64, f64),
+    p95: f64,
+}
+
+impl Bucket {
+    const EMPTY: Self = Self {
+        count: 0,
+        sum: 0.0,
+        min: f64::NAN,
+        max: f64::NAN,
+        first: f64::NAN,
+        last: f64::NAN,
+        increase: 0.0,
+        vector: (0.0, 0.0),
+        p95: f64::NAN,
+    };
 }
 
 /// Buckets being filled, in the order of time.
@@ -61,17 +79,34 @@ pub(crate) struct Gather {
     time: Range<i64>,
     step: i64,
     buckets: Vec<Bucket>,
+    /// Aggregates are wanted that summaries cannot give.
+    needs_readings: bool,
+    /// The value before the next point.
+    before: Option<f64>,
+    /// The number and the values of the bucket that is being filled.
+    open: (usize, Vec<f64>),
     pub(crate) damaged: u64,
 }
 
 impl Gather {
     /// `None` when there would be more than `limit` buckets. `step` is at least 1.
-    pub(crate) fn new(time: Range<i64>, step: i64, limit: usize) -> Option<Self> {
+    pub(crate) fn new(time: Range<i64>, step: i64, aggs: &[Agg], limit: usize) -> Option<Self> {
         let span = i128::from(time.end) - i128::from(time.start);
         let buckets = usize::try_from((span.max(0) + i128::from(step) - 1) / i128::from(step)).ok()?;
-        let empty =
-            Bucket { count: 0, sum: 0.0, min: f64::NAN, max: f64::NAN, first: f64::NAN, last: f64::NAN };
-        (buckets <= limit).then(|| Self { time, step, buckets: vec![empty; buckets], damaged: 0 })
+        (buckets <= limit).then(|| Self {
+            time,
+            step,
+            buckets: vec![Bucket::EMPTY; buckets],
+            needs_readings: aggs.iter().any(|agg| agg.needs_readings()),
+            before: None,
+            open: (0, Vec::new()),
+            damaged: 0,
+        })
+    }
+
+    /// The value of the last reading before everything that is added.
+    pub(crate) fn begin_after(&mut self, value: Option<f64>) {
+        self.before = value;
     }
 
     fn number(&self, time: i64) -> usize {
@@ -81,7 +116,8 @@ impl Gather {
 
     /// Whether all of a block falls into one bucket, so that its summary is enough.
     pub(crate) fn takes_whole(&self, block: &Summary) -> bool {
-        block.first >= self.time.start
+        !self.needs_readings
+            && block.first >= self.time.start
             && block.last < self.time.end
             && self.number(block.first) == self.number(block.last)
     }
@@ -96,6 +132,7 @@ impl Gather {
             max: block.max,
             first: block.first_value,
             last: block.last_value,
+            ..Bucket::EMPTY
         };
         if let Some(bucket) = self.buckets.get_mut(number) {
             bucket.add(&part);
@@ -121,14 +158,46 @@ impl Gather {
                     max: part.max,
                     first: part.first_value,
                     last: part.last_value,
+                    ..Bucket::EMPTY
                 };
                 bucket.add(&part);
+            }
+            if self.needs_readings {
+                self.add_each(number, now);
             }
         }
     }
 
+    /// What every single reading says.
+    fn add_each(&mut self, number: usize, points: &[Point]) {
+        if self.open.0 != number {
+            self.close();
+            self.open.0 = number;
+        }
+        let Some(bucket) = self.buckets.get_mut(number) else { return };
+        for Point { value, .. } in points {
+            bucket.increase += self.before.map_or(0.0, |before| (value - before).max(0.0));
+            self.before = Some(*value);
+            let (sine, cosine) = value.to_radians().sin_cos();
+            bucket.vector.0 += sine;
+            bucket.vector.1 += cosine;
+            self.open.1.push(*value);
+        }
+    }
+
+    /// No more readings come into the open bucket.
+    fn close(&mut self) {
+        let (number, values) = &mut self.open;
+        if let Some(bucket) = self.buckets.get_mut(*number).filter(|_| !values.is_empty()) {
+            let rank = (values.len() * 95).div_ceil(100) - 1;
+            bucket.p95 = *values.select_nth_unstable_by(rank, f64::total_cmp).1;
+        }
+        values.clear();
+    }
+
     /// The answer, one column per aggregate.
-    pub(crate) fn finish(self, aggs: &[Agg]) -> Buckets {
+    pub(crate) fn finish(mut self, aggs: &[Agg]) -> Buckets {
+        self.close();
         let column = |agg: &Agg| self.buckets.iter().map(|bucket| bucket.value(*agg)).collect();
         Buckets {
             starts: (0..self.buckets.len() as i64)
@@ -164,6 +233,20 @@ impl Bucket {
             Agg::Sum => self.sum,
             Agg::First => self.first,
             Agg::Last => self.last,
+            Agg::Increase => self.increase,
+            Agg::VectorMean => self.direction(),
+            Agg::P95 => self.p95,
         }
+    }
+
+    fn direction(&self) -> f64 {
+        let (sines, cosines) = self.vector;
+        // Less than this is what rounding leaves of directions that cancel each other out.
+        if sines.hypot(cosines) < 1e-9 * self.count as f64 {
+            return f64::NAN;
+        }
+        let degrees = sines.atan2(cosines).to_degrees().rem_euclid(360.0);
+        // What is a hair below 0 is rounded up to 360.
+        if degrees < 360.0 { degrees } else { 0.0 }
     }
 }

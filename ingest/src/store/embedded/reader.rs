@@ -121,7 +121,10 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
             return Err(ReadError::BadStep);
         }
         let mut gather =
-            Gather::new(time.clone(), step_ms, limit).ok_or(ReadError::TooManyBuckets { limit })?;
+            Gather::new(time.clone(), step_ms, aggs, limit).ok_or(ReadError::TooManyBuckets { limit })?;
+        if aggs.contains(&Agg::Increase) {
+            gather.begin_after(self.value_before(series, time.start)?);
+        }
         for cluster in clusters(self.pieces(series, &time)?) {
             match cluster.as_slice() {
                 [Piece { place: Place::Block(_, entry), .. }] if gather.takes_whole(&entry.summary) => {
@@ -272,6 +275,22 @@ impl<F: FileLayer> EmbeddedReader<F> {
             }
         }
         Ok(pieces)
+    }
+
+    /// The value of the last reading before `time`.
+    fn value_before(&self, series: SeriesId, time: i64) -> Result<Option<f64>, ReadError> {
+        const DAY_MS: i64 = 86_400_000;
+        // It is nearly always near: then there is no need to gather the pieces of years.
+        for back in [DAY_MS, 40 * DAY_MS, i64::MAX] {
+            let before = time.saturating_sub(back)..time;
+            for cluster in clusters(self.pieces(series, &before)?).into_iter().rev() {
+                let points = self.read(cluster, &mut 0);
+                if let Some(at) = points.partition_point(|point| point.time < time).checked_sub(1) {
+                    return Ok(points.get(at).map(|point| point.value));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Reads and merges a cluster. Blocks that cannot be read are left out, counted and logged.
