@@ -45,11 +45,20 @@ need_mosquitto() {
     fi
 }
 
+# A real InfluxDB for the tests of the remote engine, which start their own as well.
+need_influxd() {
+    if [ ! -x /usr/bin/influxd ]; then
+        need /usr/bin/influxd influxdb
+        service influxdb stop >/dev/null 2>&1 || true
+    fi
+}
+
 stage_tools() {
     need cc build-essential
     need node nodejs
     need npm npm
     need_mosquitto
+    need_influxd
     need /usr/bin/python3 python3
     need /usr/lib/python3/dist-packages/paho python3-paho-mqtt
     need /usr/bin/chromium chromium
@@ -108,7 +117,10 @@ stage_faults() {
         --bin pantau-gateway-faults --bin pantau-ingest-faults
 }
 
-stage_unit() { cargo test --release --locked --workspace --no-fail-fast; }
+stage_unit() {
+    need_influxd
+    cargo test --release --locked --workspace --no-fail-fast
+}
 
 stage_system() { cargo test --release --locked --workspace --test e2e --no-fail-fast; }
 

@@ -1,7 +1,8 @@
 //! Wires the parts together; the only file that starts tasks, every one of which is joined.
 //!
 //! ```text
-//! start   store (recovery) → quarantine index caught up → committer, flusher, indexer → gRPC, HTTP
+//! start   store (recovery) → quarantine index caught up → committer, flusher, indexer, loader of a
+//!         remote engine → gRPC, HTTP
 //! stop    listeners: no new work, what is in flight is answered → committer drained, memory flushed → flusher,
 //!         indexer; 10 seconds at most
 //! ```
@@ -54,8 +55,8 @@ pub async fn run_on<F: FileLayer>(
     let token = |gateway: &config::Gateway| (gateway.id.clone(), TokenDigest::of(gateway.token.reveal()));
     let tokens = config.gateways.iter().map(token);
     let gateways = Arc::new(Gateways::new(tokens, start));
-    let opened = open(files, &config).await?;
-    let Open { store, reader, flusher, compactor, quarantine, feed, indexer, over } = opened;
+    let opened = open(files, &config, &stop).await?;
+    let Open { store, reader, flusher, compactor, loader, quarantine, feed, indexer, over } = opened;
     over.iter().for_each(|(gateway, epoch)| gateways.declare_over(gateway, *epoch));
 
     let live = Live::default();
@@ -117,6 +118,12 @@ pub async fn run_on<F: FileLayer>(
         compactor.run();
         ("compactor", Ok(()))
     });
+    if let Some(loader) = loader {
+        tasks.keepers.spawn(async {
+            loader.run().await;
+            ("newest readings", Ok(()))
+        });
+    }
     tasks.keepers.spawn(async {
         indexer.run().await;
         ("quarantine index", Ok(()))

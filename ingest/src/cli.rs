@@ -2,8 +2,10 @@
 
 use crate::{
     app::{self, AppError, Bound},
+    clock::Clock,
     config::{Config, DEFAULT},
     room, startup,
+    store::remote,
 };
 use clap::{Parser, Subcommand};
 use pantau_journal::StdFiles;
@@ -34,11 +36,15 @@ enum Command {
         #[arg(long, default_value = "info", value_name = "LEVEL")]
         log: tracing::Level,
     },
-    /// Checks a configuration and its token files; exit code 2 with file, line and mend when they cannot be used.
+    /// Checks a configuration and its token files; exit code 2 with file, line and mend when they cannot be used. A
+    /// database is asked whether it answers, writes and reads; one point of the measurement pantau_probe stays there.
     Check {
         /// TOML file to check.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Makes the database's bucket when it is missing.
+        #[arg(long)]
+        create_bucket: bool,
     },
     /// Merges the data files of an ingest that is stopped, so that each month is one file. A running one does so by
     /// itself, little by little; this is for after a large import.
@@ -62,12 +68,10 @@ where
             print!("{DEFAULT}");
             Ok(())
         }
-        Command::Check { config } => load(Some(&config)).map(|read| {
-            if let Some(warning) = room::warning(&read) {
-                eprintln!("pantau-ingest: warning: {warning}");
-            }
-            println!("{}: fine; {} gateways may report", config.display(), read.gateways.len());
-        }),
+        Command::Check { config, create_bucket } => match load(Some(&config)) {
+            Ok(read) => check(&config, &read, create_bucket).await,
+            Err(error) => Err(error),
+        },
         Command::Compact { config } => load(config.as_deref()).and_then(|config| {
             println!("{}", startup::compact(StdFiles::new(), &config)?);
             Ok(())
@@ -89,6 +93,22 @@ where
             ExitCode::from(if error.is_config() { 2 } else { 1 })
         }
     }
+}
+
+/// Says what is fine and what is doubtful.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is this file's business")]
+async fn check(file: &Path, config: &Config, create_bucket: bool) -> Result<(), AppError> {
+    if let Some(warning) = room::warning(config) {
+        eprintln!("pantau-ingest: warning: {warning}");
+    }
+    if let Some(server) = startup::server(config) {
+        let (now, oldest) = (Clock::system().now().0, config.limits.oldest.0);
+        let report = remote::check::check(&server, now, oldest, create_bucket).await?;
+        report.warnings.iter().for_each(|warning| eprintln!("pantau-ingest: warning: {warning}"));
+        report.fine.iter().for_each(|fine| println!("{fine}"));
+    }
+    println!("{}: fine; {} gateways may report", file.display(), config.gateways.len());
+    Ok(())
 }
 
 fn load(file: Option<&Path>) -> Result<Config, AppError> {

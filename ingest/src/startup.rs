@@ -2,20 +2,22 @@
 //! up to the journal. Every failure names its place and its mend.
 
 use crate::{
-    config::Config,
+    config::{Config, Engine},
     metrics::EngineNumbers,
     quarantine::{self, Quarantine, QuarantineError},
     room,
     store::{
-        Commit, StoreReader as _,
+        AnyReader, AnyStore, Commit, StoreReader as _,
         embedded::{self, EmbeddedReader, Replayed},
+        remote,
     },
 };
 use pantau_journal::FileLayer;
 use pantau_proto::{Epoch, GatewayId, v1::LossReason};
 use pantau_settings::{Complaint, Fault, Size};
 use std::{io, net::SocketAddr, path::PathBuf};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
+use tokio_util::sync::CancellationToken;
 
 /// Bytes of commits that are read back from the journal for the quarantine at once.
 const REREAD_BYTES: usize = 8 << 20;
@@ -51,7 +53,7 @@ pub enum AppError {
     },
     /// The store cannot be opened.
     #[error("the store: {0}")]
-    Store(#[from] embedded::OpenError),
+    Store(#[from] remote::OpenError),
     /// The files of the store cannot be merged.
     #[error(transparent)]
     Compact(#[from] embedded::CompactError),
@@ -117,10 +119,11 @@ pub async fn bind(config: &Config) -> Result<Bound, AppError> {
 
 /// Everything that is recovered and ready to run.
 pub(crate) struct Open<F: FileLayer> {
-    pub(crate) store: embedded::EmbeddedStore<F>,
-    pub(crate) reader: EmbeddedReader<F>,
+    pub(crate) store: AnyStore<F>,
+    pub(crate) reader: AnyReader<F>,
     pub(crate) flusher: embedded::Flusher<F>,
     pub(crate) compactor: embedded::Compactor<F>,
+    pub(crate) loader: Option<remote::Loader<F>>,
     pub(crate) quarantine: Quarantine,
     pub(crate) feed: quarantine::Feed,
     pub(crate) indexer: quarantine::Indexer<EmbeddedReader<F>>,
@@ -129,7 +132,11 @@ pub(crate) struct Open<F: FileLayer> {
 }
 
 /// Recovers the store and brings the quarantine index up to the journal.
-pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open<F>, AppError> {
+pub(crate) async fn open<F: FileLayer>(
+    files: F,
+    config: &Config,
+    stop: &CancellationToken,
+) -> Result<Open<F>, AppError> {
     let dir = config.ingest.data_dir.clone();
     let data = |source| AppError::Data { dir: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(data)?;
@@ -137,19 +144,20 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     if let Some(warning) = &lacking {
         tracing::warn!("{warning}");
     }
-    let engine = engine(config);
-    let recovered = tokio::task::spawn_blocking(move || recover(files, engine)).await;
+    let (engine, server, stop) = (engine(config), server(config), stop.clone());
+    let recovered = tokio::task::spawn_blocking(move || recover(files, engine, server, stop)).await;
     let panicked =
         |error: tokio::task::JoinError| AppError::Ended { task: "recovery", detail: error.to_string() };
     let (opened, Found { unindexed, mut over }) = recovered.map_err(panicked)??;
-    let embedded::Opened { store, reader, flusher, compactor, recovery } = opened;
+    let Recovered { store, reader, flusher, compactor, loader, recovery } = opened;
+    let local = reader.local();
     tracing::info!(
         readings = recovery.replayed_readings,
         commits = recovery.replayed_commits,
         torn_tail_bytes = recovery.torn_tail_bytes,
         "the store is recovered"
     );
-    if let Some(shortage) = reader.journal().shortage().filter(|_| lacking.is_none()) {
+    if let Some(shortage) = local.journal().shortage().filter(|_| lacking.is_none()) {
         tracing::warn!("the disk of {} is full: {}", dir.display(), room::consequence(shortage));
     }
     for damage in &recovery.damage {
@@ -158,14 +166,18 @@ pub(crate) async fn open<F: FileLayer>(files: F, config: &Config) -> Result<Open
     let quarantine::Opened { quarantine, writer, over: known } =
         quarantine::open(&dir.join("quarantine.sqlite")).await?;
     over.extend(known);
-    let (feed, mut indexer) = quarantine::pair(writer, &quarantine, reader.clone());
-    indexer.start(unindexed.unwrap_or_else(|| reader.applied())).await;
-    Ok(Open { store, reader, flusher, compactor, quarantine, feed, indexer, over })
+    let (feed, mut indexer) = quarantine::pair(writer, &quarantine, local.clone());
+    indexer.start(unindexed.unwrap_or_else(|| local.applied())).await;
+    Ok(Open { store, reader, flusher, compactor, loader, quarantine, feed, indexer, over })
 }
 
-/// The store's bounds.
+/// The bounds of what is kept on this machine: the whole store, or the control journal of a remote one.
 pub(crate) fn engine(config: &Config) -> embedded::Config {
-    let mut engine = embedded::Config::new(config.ingest.data_dir.join("store"));
+    let folder = match config.store.engine {
+        Engine::Embedded => "store",
+        Engine::Influxdb => "control",
+    };
+    let mut engine = embedded::Config::new(config.ingest.data_dir.join(folder));
     engine.memory_bytes = config.store.memory.as_usize();
     engine.flush_after = config.store.flush_after;
     engine.journal.free_floor_bytes = config.store.free_floor.0;
@@ -177,7 +189,7 @@ pub(crate) fn engine(config: &Config) -> embedded::Config {
 
 /// Merges the files of a store that no process uses until each month is one file. Says what came of it.
 pub(crate) fn compact<F: FileLayer>(files: F, config: &Config) -> Result<String, AppError> {
-    let mut opened = embedded::open(files, engine(config), &mut |_| {})?;
+    let mut opened = embedded::open(files, engine(config), &mut |_| {}).map_err(remote::OpenError::from)?;
     for damage in &opened.recovery.damage {
         tracing::error!(%damage, "the store is damaged");
     }
@@ -202,20 +214,63 @@ struct Found {
     over: Vec<(GatewayId, Epoch)>,
 }
 
+/// The database, when there is one.
+pub(crate) fn server(config: &Config) -> Option<remote::Server> {
+    let store = &config.store;
+    match store.engine {
+        Engine::Embedded => None,
+        Engine::Influxdb => Some(remote::Server {
+            url: store.url.clone(),
+            org: store.org.clone(),
+            bucket: store.bucket.clone(),
+            database: if store.database.is_empty() { &store.bucket } else { &store.database }.clone(),
+            token: store.token.clone(),
+        }),
+    }
+}
+
+/// An engine that is recovered.
+struct Recovered<F: FileLayer> {
+    store: AnyStore<F>,
+    reader: AnyReader<F>,
+    flusher: embedded::Flusher<F>,
+    compactor: embedded::Compactor<F>,
+    loader: Option<remote::Loader<F>>,
+    recovery: embedded::Recovery,
+}
+
+/// Opens the engine that was chosen.
 fn recover<F: FileLayer>(
     files: F,
     engine: embedded::Config,
-) -> Result<(embedded::Opened<F>, Found), AppError> {
+    server: Option<remote::Server>,
+    stop: CancellationToken,
+) -> Result<(Recovered<F>, Found), AppError> {
     let mut found = Found::default();
-    let opened = embedded::open(files, engine, &mut |Replayed { commit, position }| {
+    let mut on_replay = |Replayed { commit, position }: Replayed<'_>| {
         if quarantine::concerns(commit) {
             found.unindexed.get_or_insert(position);
         }
         if commit.losses.iter().any(|loss| loss.reason == i32::from(LossReason::EpochEnded)) {
             found.over.push((commit.gateway.clone(), commit.epoch));
         }
-    })?;
-    Ok((opened, found))
+    };
+    let recovered = match server {
+        None => {
+            let opened = embedded::open(files, engine, &mut on_replay).map_err(remote::OpenError::from)?;
+            let embedded::Opened { store, reader, flusher, compactor, recovery } = opened;
+            let (store, reader) = (AnyStore::Embedded(store), AnyReader::Embedded(reader));
+            Recovered { store, reader, flusher, compactor, loader: None, recovery }
+        }
+        Some(server) => {
+            let config = remote::Config { control: engine, server };
+            let opened = remote::open(files, config, Handle::current(), stop, &mut on_replay)?;
+            let remote::Opened { store, reader, flusher, compactor, loader, recovery } = opened;
+            let (store, reader) = (AnyStore::Remote(store), AnyReader::Remote(reader));
+            Recovered { store, reader, flusher, compactor, loader: Some(loader), recovery }
+        }
+    };
+    Ok((recovered, found))
 }
 
 impl<F: FileLayer> quarantine::CommitLog for EmbeddedReader<F> {
@@ -233,9 +288,15 @@ impl<F: FileLayer> quarantine::CommitLog for EmbeddedReader<F> {
 }
 
 /// What is wrong although readings are taken, for people. Empty when all is well.
-pub(crate) fn problems<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Quarantine) -> Vec<String> {
+pub(crate) fn problems<F: FileLayer>(any: &AnyReader<F>, quarantine: &Quarantine) -> Vec<String> {
+    let reader = any.local();
     let journal = reader.journal();
     let mut problems = Vec::new();
+    if let Some(why) = any.trouble() {
+        problems.push(format!(
+            "the database takes no readings: {why}; gateways keep them and wait. `pantau-ingest check` says what to mend"
+        ));
+    }
     if let Some(why) = quarantine.trouble() {
         problems.push(format!(
             "{why}: {} commits wait for it in the journal, which has {} of {} bytes; when that is full nothing more is \
@@ -259,7 +320,8 @@ pub(crate) fn problems<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Qu
 }
 
 /// What the engine and its journal say of themselves.
-pub(crate) fn numbers<F: FileLayer>(reader: &EmbeddedReader<F>, quarantine: &Quarantine) -> EngineNumbers {
+pub(crate) fn numbers<F: FileLayer>(any: &AnyReader<F>, quarantine: &Quarantine) -> EngineNumbers {
+    let reader = any.local();
     let (stats, journal) = (reader.stats(), reader.journal().stats());
     let fsync = journal.fsync;
     let bounds = pantau_journal::FSYNC_BOUNDS.into_iter().chain([f64::MAX]);

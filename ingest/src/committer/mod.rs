@@ -125,6 +125,15 @@ impl<S: Store> Committer<S> {
             let (appended, took) = self.clock.timed(|| self.store.append(&commits[durable..]));
             match appended {
                 Ok(taken) => {
+                    for (index, commit) in self.store.amended() {
+                        let at = durable + index;
+                        let refused = commit.refused[commits[at].refused.len()..].iter().map(plan::rejection);
+                        let whose = waiting.iter_mut().find(|(end, ..)| *end > at);
+                        if let Some((_, _, _, rejected, _)) = whose {
+                            rejected.extend(refused);
+                        }
+                        commits[at] = commit;
+                    }
                     self.planner.kept(&commits[durable..durable + taken]);
                     durable += taken;
                     self.metrics.commit_seconds.observe(took.as_secs_f64());

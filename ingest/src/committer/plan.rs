@@ -200,7 +200,7 @@ fn move_refused(refused: Vec<Refused>, known: Option<&RangeSet>, commit: &mut Co
     }
 }
 
-fn rejection(refused: &Refused) -> Rejection {
+pub(crate) fn rejection(refused: &Refused) -> Rejection {
     Rejection {
         position: refused.position,
         reason: Reason::try_from(refused.reason).unwrap_or_default(),

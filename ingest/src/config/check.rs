@@ -1,6 +1,7 @@
 //! Secrets' files, and what no single value of a configuration can say of itself.
 
-use super::{Config, Gateway};
+use super::{Config, Engine, Gateway};
+use crate::store::remote::address;
 use pantau_settings::{Fault, Secret, Settings, Size, between};
 use std::path::Path;
 
@@ -11,6 +12,13 @@ impl Settings for Config {
     fn settle(&mut self, folder: &Path) -> Result<(), Fault> {
         for (n, gateway) in self.gateways.iter_mut().enumerate() {
             read_token(gateway, n, folder)?;
+        }
+        if let Some(file) = &self.store.token_file {
+            if !self.store.token.is_empty() {
+                let mend = "remove one of token and token_file under [store]";
+                return Err(Fault::new("store.token_file", "is given beside a token", mend));
+            }
+            self.store.token = Secret::read(&folder.join(file), "store.token_file")?;
         }
         self.check()
     }
@@ -46,6 +54,7 @@ impl Config {
         }
         between("grpc.window", self.grpc.window, 1, 256)?;
         between("store.memory", self.store.memory, Size(64 << 10), Size(1 << 40))?;
+        self.check_store()?;
         let limits = &self.limits;
         between("limits.in_flight", limits.in_flight, Size(16 << 20), Size(1 << 40))?;
         for (key, value, least) in [
@@ -60,6 +69,36 @@ impl Config {
         }
         self.check_gateways()?;
         self.check_stations()
+    }
+
+    fn check_store(&self) -> Result<(), Fault> {
+        let store = &self.store;
+        let texts = [
+            ("url", &store.url),
+            ("org", &store.org),
+            ("bucket", &store.bucket),
+            ("database", &store.database),
+        ];
+        match store.engine {
+            Engine::Embedded => {
+                let given = texts.iter().find(|(_, text)| !text.is_empty()).map(|(key, _)| *key);
+                match given.or((!store.token.is_empty()).then_some("token")) {
+                    Some(key) => Err(Fault::new(
+                        format!("store.{key}"),
+                        "means nothing to the embedded engine",
+                        "write `engine = \"influxdb\"` under [store], or remove it",
+                    )),
+                    None => Ok(()),
+                }
+            }
+            Engine::Influxdb => {
+                address(&store.url).map_err(|(what, mend)| Fault::new("store.url", what, mend))?;
+                if store.bucket.is_empty() {
+                    return Err(Fault::new("store.bucket", "is empty", "name the bucket to write into"));
+                }
+                Ok(())
+            }
+        }
     }
 
     fn check_gateways(&self) -> Result<(), Fault> {

@@ -88,10 +88,35 @@ impl Default for Grpc {
     }
 }
 
-/// The embedded store.
+/// Who keeps the readings.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Pantau itself, in files.
+    #[default]
+    Embedded,
+    /// An InfluxDB with the v2 write API.
+    Influxdb,
+}
+
+/// Where readings are kept.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
+    /// Who keeps the readings.
+    pub engine: Engine,
+    /// The database's address: `http://host:port`.
+    pub url: String,
+    /// InfluxDB's organization.
+    pub org: String,
+    /// Where readings are written.
+    pub bucket: String,
+    /// What the bucket is called where it is read (`/query`); empty: as the bucket.
+    pub database: String,
+    /// API token that may read and write the bucket. After loading read from `token_file` if that is given.
+    pub token: Secret,
+    /// A file whose first line is the token.
+    pub token_file: Option<PathBuf>,
     /// Memory of readings not yet in files; reached, they are flushed.
     pub memory: Size,
     /// The longest that a reading waits for its file.
@@ -104,6 +129,13 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self {
+            engine: Engine::Embedded,
+            url: String::new(),
+            org: String::new(),
+            bucket: String::new(),
+            database: String::new(),
+            token: Secret::default(),
+            token_file: None,
             memory: Size(128 << 20),
             flush_after: Duration::from_secs(24 * 3600),
             free_floor: Size(64 << 20),

@@ -219,6 +219,7 @@ fn one(
 fn problem(error: ReadError) -> Problem {
     match error {
         ReadError::UnknownSeries(_) => Problem::not_found(error.to_string()),
+        ReadError::Unavailable(_) => Problem::unavailable(error.to_string()),
         _ => Problem::bad(error.to_string()),
     }
 }

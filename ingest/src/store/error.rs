@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The flush lags so much that the memory bound would be exceeded.
     #[error("the store's memory is full and the flush has not caught up; try again")]
     Busy,
+    /// The database of a remote engine does not take readings now.
+    #[error("the database takes no readings: {0}; gateways keep what they have and send it again")]
+    Unavailable(String),
     /// A commit is larger than a journal record may be.
     #[error("a commit of {bytes} bytes is larger than the journal takes; send smaller batches")]
     TooLarge {
@@ -32,7 +35,7 @@ impl StoreError {
     /// Whether the same call may succeed later without opening the store anew.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Full(_) | Self::Busy)
+        matches!(self, Self::Full(_) | Self::Busy | Self::Unavailable(_))
     }
 }
 
@@ -54,6 +57,9 @@ pub enum ReadError {
         /// As given by the caller.
         limit: usize,
     },
+    /// The database of a remote engine does not answer.
+    #[error("the database cannot be read now: {0}")]
+    Unavailable(String),
     /// The step is not positive.
     #[error("the step must be at least 1 ms")]
     BadStep,

@@ -15,18 +15,23 @@
 //! HTTP, alarms ─────────────────────── StoreReader ──────────┴────────────────────────┘
 //! ```
 
+mod any;
+#[cfg(test)]
+mod conformance;
 pub mod embedded;
 mod error;
+pub mod remote;
 mod types;
 
 use std::ops::Range;
 
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
+pub use any::{AnyReader, AnyStore};
 pub use error::{ReadError, StoreError};
 pub use types::{
-    Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, Loss, NewSeries, Points,
-    Refused, SeriesId, SeriesInfo, SeriesPage,
+    Agg, Buckets, Columns, Commit, Counters, Elsewhere, EpochState, GatewayState, LatestPoint, Loss,
+    NewSeries, Points, Refused, SeriesId, SeriesInfo, SeriesPage,
 };
 
 /// The writing half of a store. One thread owns it.
@@ -41,6 +46,13 @@ pub trait Store: Send {
     /// after `Invalid` and `TooLarge` without the commit concerned. After `Failed` the store must be opened anew, and
     /// [`Store::ranges`] tells then whether the commits are there.
     fn append(&mut self, commits: &[Commit]) -> Result<usize, StoreError>;
+
+    /// What became of commits that the last [`Store::append`] took in another form than they were handed in: their index
+    /// in that call, and the commit with the readings that the database refused moved to [`Commit::refused`], behind
+    /// those that were there. Engines that keep their own files refuse nothing.
+    fn amended(&mut self) -> Vec<(usize, Commit)> {
+        Vec::new()
+    }
 
     /// The committed positions of a gateway's epoch: the committer skips what is in here.
     fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> RangeSet;

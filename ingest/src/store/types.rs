@@ -118,6 +118,17 @@ pub struct Commit {
     pub refused: Vec<Refused>,
     /// What the gateway reported as lost.
     pub losses: Vec<Loss>,
+    /// Readings of this commit that another database keeps; `readings` is empty then.
+    pub elsewhere: Elsewhere,
+}
+
+/// Counts of readings that a remote engine handed to its database. Only the counts are journaled here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Readings that the database has taken.
+    pub readings: u64,
+    /// Those of them with the flag `late`.
+    pub late: u64,
 }
 
 impl Commit {
@@ -135,6 +146,7 @@ impl Commit {
             readings: Columns::default(),
             refused: Vec::new(),
             losses: Vec::new(),
+            elsewhere: Elsewhere::default(),
         }
     }
 }
@@ -142,7 +154,8 @@ impl Commit {
 /// Counts since the store was made. Part of the journal and the manifest, so that a crash does not bend them.
 ///
 /// `duplicates` and `replaced` are found when a memory table is flushed; until then the readings concerned are neither
-/// stored nor duplicates nor replaced: see [`Counters::pending`].
+/// stored nor duplicates nor replaced: see [`Counters::pending`]. A remote engine counts every reading that its database
+/// took as stored: which of them were there before only the database knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Commits taken.

@@ -155,9 +155,10 @@ impl<F: FileLayer> Flusher<F> {
             }
         }
         let mut state = shared.lock();
-        state.counters.stored = next.counters.stored;
-        state.counters.duplicates = next.counters.duplicates;
-        state.counters.replaced = next.counters.replaced;
+        // Added, not set: commits that were applied meanwhile count what is kept elsewhere as stored.
+        state.counters.stored += stored;
+        state.counters.duplicates += tally.duplicates;
+        state.counters.replaced += tally.replaced;
         state.covered = next.covered;
         let files = state.files.iter().cloned().chain(fresh.into_iter().map(Arc::new)).collect();
         state.files = Arc::new(files);

@@ -56,7 +56,10 @@ use std::time::Duration;
 pub use compact::{CompactError, Compactor};
 pub use flush::{FlushError, Flusher};
 pub use open::{OpenError, Opened, Recovery, Replayed, open};
+pub(crate) use point::Point;
+pub(crate) use query::Gather;
 pub use reader::EmbeddedReader;
+pub(crate) use slot::Slot;
 pub use writer::{EmbeddedStore, TIME_BOUNDS};
 
 /// Bounds of the engine.

@@ -2,7 +2,7 @@
 //! record is written once, usually never read again, and the writer's time is what counts (18–20 bytes a reading).
 //!
 //! ```text
-//! u16 version = 1        text gateway            u64 epoch        i64 received_ms
+//! u16 version = 1 or 2   text gateway            u64 epoch        i64 received_ms
 //! u64 reported_next + 1 (0 = not given)          u64 skipped
 //! u32 n, n × (u64 start, u64 end)                committed ranges
 //! u32 n, n × (u32 id, text name, text gateway)   new series
@@ -10,20 +10,25 @@
 //! u8 any flags (0|1), if 1: n × u16 flags
 //! u32 n, n × (u64 position, i32 reason, i64 time, text source, text topic, text detail, blob payload)
 //! u32 n, n × (u64 start, u64 end, i64 first_time, i64 last_time, u64 count, i32 reason, text detail)
+//! version 2 only: u64 readings kept elsewhere, u64 of them late
 //! ```
-//! `text` is a u16 length and UTF-8, `blob` a u32 length and bytes. The journal adds length and CRC-32C.
+//! Version 2 is written only for commits whose readings a remote database keeps, so that the embedded engine's journal
+//! stays readable by what wrote version 1. `text` is a u16 length and UTF-8, `blob` a u32 length and bytes. The journal adds length and CRC-32C.
 
 use pantau_proto::{Epoch, GatewayId};
 
 use super::bytes::{self, Cursor, Malformed};
-use crate::store::types::{Columns, Commit, Loss, NewSeries, Refused, SeriesId};
+use crate::store::types::{Columns, Commit, Elsewhere, Loss, NewSeries, Refused, SeriesId};
 
 const VERSION: u16 = 1;
+const WITH_ELSEWHERE: u16 = 2;
 
 /// Appends the record of `commit` to `out`.
 pub(crate) fn encode(commit: &Commit, out: &mut Vec<u8>) {
     out.reserve(256 + commit.readings.len() * 22);
-    out.extend_from_slice(&VERSION.to_le_bytes());
+    let elsewhere = commit.elsewhere != Elsewhere::default();
+    let version = if elsewhere { WITH_ELSEWHERE } else { VERSION };
+    out.extend_from_slice(&version.to_le_bytes());
     bytes::put_text(out, commit.gateway.as_str());
     out.extend_from_slice(&commit.epoch.0.to_le_bytes());
     out.extend_from_slice(&commit.received_ms.to_le_bytes());
@@ -59,12 +64,16 @@ pub(crate) fn encode(commit: &Commit, out: &mut Vec<u8>) {
         out.extend_from_slice(&loss.reason.to_le_bytes());
         bytes::put_text(out, &loss.detail);
     }
+    if elsewhere {
+        bytes::put_u64s(out, [commit.elsewhere.readings, commit.elsewhere.late]);
+    }
 }
 
 /// Reads a record back. Damage that the journal's CRC cannot see (a version from the future) is an error, never a panic.
 pub(crate) fn decode(record: &[u8]) -> Result<Commit, Malformed> {
     let mut cursor = Cursor::new(record);
-    if cursor.u16()? != VERSION {
+    let version = cursor.u16()?;
+    if version != VERSION && version != WITH_ELSEWHERE {
         return Err(Malformed("a journal record of another version"));
     }
     let gateway = parse_gateway(cursor.text()?)?;
@@ -99,6 +108,9 @@ pub(crate) fn decode(record: &[u8]) -> Result<Commit, Malformed> {
             reason: cursor.i32()?,
             detail: cursor.text()?.to_owned(),
         });
+    }
+    if version == WITH_ELSEWHERE {
+        commit.elsewhere = Elsewhere { readings: cursor.u64()?, late: cursor.u64()? };
     }
     if cursor.is_empty() { Ok(commit) } else { Err(Malformed("bytes after the end of a record")) }
 }

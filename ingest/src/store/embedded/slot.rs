@@ -69,6 +69,16 @@ impl Slot {
         }
     }
 
+    /// Takes in what a database says it has of the series, at any time. It says nothing of how many readings.
+    pub(crate) fn note_known(&mut self, last: Point, first: i64) {
+        self.first = self.first.min(first);
+        if self.points == 0 || last.time > self.latest.time {
+            self.latest = last;
+            self.received = last.time;
+            self.points = self.points.max(1);
+        }
+    }
+
     pub(crate) fn latest(&self, series: SeriesId) -> Option<LatestPoint> {
         (self.points > 0).then_some(LatestPoint {
             series,

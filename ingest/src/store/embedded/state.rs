@@ -86,7 +86,9 @@ impl State {
         }
         let counters = &mut self.counters;
         counters.commits += 1;
-        counters.readings += readings.len() as u64;
+        counters.readings += readings.len() as u64 + commit.elsewhere.readings;
+        counters.stored += commit.elsewhere.readings;
+        counters.late += commit.elsewhere.late;
         counters.refused += commit.refused.len() as u64;
         // Gateways say how many; none of them can make the counter start anew.
         counters.lost =

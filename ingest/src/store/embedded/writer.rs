@@ -109,7 +109,8 @@ impl<F: FileLayer> EmbeddedStore<F> {
         flushed
     }
 
-    fn validate(&self, commits: &[Commit]) -> Result<(), StoreError> {
+    /// What every engine demands of a commit.
+    pub(crate) fn validate(&self, commits: &[Commit]) -> Result<(), StoreError> {
         let mut known = self.shared.lock().slots.len();
         for commit in commits {
             for series in &commit.new_series {

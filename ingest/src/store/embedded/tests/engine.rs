@@ -5,7 +5,7 @@ use pantau_proto::{Epoch, Flags};
 
 use super::super::{Opened, open};
 use super::support::{ALL, Rig, commit, config, files, gateway, new_series};
-use crate::store::types::{Agg, Loss, Refused, SeriesId};
+use crate::store::types::{Agg, Elsewhere, Loss, Refused, SeriesId};
 use crate::store::{ReadError, Store, StoreError, StoreReader};
 
 const FEBRUARY_END: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z
@@ -71,6 +71,32 @@ fn a_flush_changes_nothing_that_a_reader_sees() {
         (again.time, again.value, again.interval_ms),
         (latest[0].unwrap().time, latest[0].unwrap().value, Some(30))
     );
+}
+
+#[test]
+fn readings_that_are_kept_elsewhere_stay_counted_across_flushes_and_crashes() {
+    let mut rig = Rig::fresh(1);
+    let elsewhere = |readings, late| {
+        let mut commit = commit(0, &[]);
+        commit.elsewhere = Elsewhere { readings, late };
+        commit
+    };
+    rig.append(elsewhere(5, 1));
+    rig.append(commit(0, &[(0, 10, 1.0), (0, 10, 1.0)]));
+    rig.store.freeze().unwrap();
+    rig.append(elsewhere(7, 0));
+    rig.flusher.flush_once().unwrap();
+    let check = |rig: &Rig| {
+        let counters = rig.reader.counters();
+        assert_eq!((counters.readings, counters.stored, counters.duplicates), (14, 13, 1));
+        assert_eq!((counters.late, counters.pending()), (1, 0));
+    };
+    check(&rig);
+    let mut rig = rig.crash(PowerCut::LoseAll);
+    check(&rig);
+    rig.flush();
+    check(&rig);
+    check(&rig.crash(PowerCut::LoseAll));
 }
 
 #[test]

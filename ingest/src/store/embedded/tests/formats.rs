@@ -10,7 +10,7 @@ use super::super::months::{month_name, month_of, month_start};
 use super::super::point::{Point, Tally, merge, settle};
 use super::super::record;
 use super::support::{commit, gateway};
-use crate::store::types::{Loss, NewSeries, Refused, SeriesId};
+use crate::store::types::{Commit, Elsewhere, Loss, NewSeries, Refused, SeriesId};
 
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -222,11 +222,14 @@ fn a_commit_comes_back_from_its_record() {
         reason: 2,
         detail: "full".to_owned(),
     }];
-    let mut out = Vec::new();
-    record::encode(&commit, &mut out);
-    assert_eq!(record::decode(&out).unwrap(), commit);
-    for len in 0..out.len() {
-        assert!(record::decode(&out[..len]).is_err(), "cut at {len}");
+    let elsewhere = Commit { elsewhere: Elsewhere { readings: 7, late: 2 }, ..commit.clone() };
+    for (version, commit) in [(1, commit), (2, elsewhere)] {
+        let mut out = Vec::new();
+        record::encode(&commit, &mut out);
+        assert_eq!((out[0], record::decode(&out).unwrap()), (version, commit));
+        for len in 0..out.len() {
+            assert!(record::decode(&out[..len]).is_err(), "cut at {len}");
+        }
     }
 }
 

@@ -1,0 +1,367 @@
+//! What every engine does alike, as one suite: it runs on the embedded engine and on a remote one with a real influxd
+//! behind it. What an engine does beyond that (what counts as a duplicate, what survives a power cut) is tested with it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::any::Any;
+use std::ops::Range;
+
+use pantau_journal::StdFiles;
+use pantau_proto::{Epoch, GatewayId};
+
+use super::embedded::{self, Opened};
+use super::remote::Database;
+use super::{
+    Agg, Commit, Loss, NewSeries, Points, ReadError, Refused, SeriesId, Store, StoreError, StoreReader,
+};
+
+const NOW: i64 = 1_700_000_000_000;
+const ALL: Range<i64> = i64::MIN..i64::MAX;
+const AGGS: [Agg; 7] = [Agg::Mean, Agg::Min, Agg::Max, Agg::Sum, Agg::Count, Agg::First, Agg::Last];
+
+/// An engine that can be opened again after it was dropped.
+trait Engine {
+    type Writing: Store;
+    type Reading: StoreReader;
+
+    /// Writer, reader, and what must live as long as they.
+    fn open(&self) -> (Self::Writing, Self::Reading, Box<dyn Any>);
+}
+
+struct Embedded(tempfile::TempDir);
+
+impl Engine for Embedded {
+    type Writing = embedded::EmbeddedStore<StdFiles>;
+    type Reading = embedded::EmbeddedReader<StdFiles>;
+
+    fn open(&self) -> (Self::Writing, Self::Reading, Box<dyn Any>) {
+        let mut config = embedded::Config::new(self.0.path());
+        config.journal.segment_bytes = 1 << 20;
+        config.journal.free_floor_bytes = 0;
+        let opened = embedded::open(StdFiles::default(), config, &mut |_| {}).unwrap();
+        let Opened { store, reader, flusher, .. } = opened;
+        (store, reader, Box::new(flusher))
+    }
+}
+
+impl Engine for Database {
+    type Writing = super::remote::RemoteStore<StdFiles>;
+    type Reading = super::remote::RemoteReader<StdFiles>;
+
+    fn open(&self) -> (Self::Writing, Self::Reading, Box<dyn Any>) {
+        let opened = self.open();
+        self.runtime.block_on(opened.loader.try_load()).unwrap();
+        (opened.store, opened.reader, Box::new(opened.flusher))
+    }
+}
+
+/// Each case opens the engine on what the cases before left, with series of its own.
+fn run<E: Engine>(engine: &E) {
+    for case in [
+        readable_when_append_returns::<E>,
+        identity_is_series_and_time,
+        bits_are_kept,
+        channels_are_series_of_their_own,
+        steps_gather_what_lies_in_them,
+        questions_beyond_a_bound_are_refused,
+        long_periods_are_whole,
+        what_is_no_reading_survives_too,
+        invalid_commits_are_refused_as_a_whole,
+    ] {
+        case(engine);
+    }
+}
+
+#[test]
+fn the_embedded_engine_conforms() {
+    run(&Embedded(tempfile::tempdir().unwrap()));
+}
+
+#[test]
+fn influxdb_conforms() {
+    run(&Database::start());
+}
+
+fn gateway(name: &str) -> GatewayId {
+    GatewayId::new(name).unwrap()
+}
+
+/// A commit that names the series `names`, with readings as (index into `names`, time, value).
+fn commit<S: Store>(store: &S, names: &[&str], readings: &[(u32, i64, f64)]) -> Commit {
+    let next = store.next_series().0;
+    let mut commit = Commit::new(gateway("gw-1"), Epoch(1), NOW);
+    commit.new_series = names
+        .iter()
+        .zip(next..)
+        .map(|(name, id)| NewSeries { id: SeriesId(id), name: (*name).into(), gateway: gateway("gw-1") })
+        .collect();
+    add(&mut commit, next, readings);
+    commit
+}
+
+/// The same for series that are known from number `first` on.
+fn more(first: SeriesId, readings: &[(u32, i64, f64)]) -> Commit {
+    let mut commit = Commit::new(gateway("gw-1"), Epoch(1), NOW);
+    add(&mut commit, first.0, readings);
+    commit
+}
+
+fn add(commit: &mut Commit, first: u32, readings: &[(u32, i64, f64)]) {
+    for (series, time, value) in readings {
+        commit.readings.series.push(SeriesId(first + series));
+        commit.readings.times.push(*time);
+        commit.readings.values.push(*value);
+    }
+}
+
+fn append<S: Store>(store: &mut S, commit: Commit) {
+    assert_eq!(store.append(&[commit]).unwrap(), 1);
+    assert!(store.amended().is_empty());
+}
+
+fn all(reader: &impl StoreReader, series: SeriesId) -> Vec<(i64, f64)> {
+    pairs(reader.range(series, ALL, 1_000_000).unwrap())
+}
+
+fn pairs(points: Points) -> Vec<(i64, f64)> {
+    points.times.into_iter().zip(points.values).collect()
+}
+
+fn readable_when_append_returns<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let first = store.next_series();
+    let names = ["one-a/pm2_5", "one-b/pm2_5"];
+    let readings = [(0, NOW, 1.5), (1, NOW, 2.0), (0, NOW + 20, 3.0), (0, NOW + 10, 2.5)];
+    let commit = commit(&store, &names, &readings);
+    append(&mut store, commit);
+    assert_eq!(all(&reader, first), [(NOW, 1.5), (NOW + 10, 2.5), (NOW + 20, 3.0)]);
+    assert_eq!(pairs(reader.range(first, NOW + 10..NOW + 20, 10).unwrap()), [(NOW + 10, 2.5)]);
+    assert_eq!(pairs(reader.range(first, NOW..NOW, 10).unwrap()), []);
+    let latest = reader.latest(&[SeriesId(first.0 + 1), first, SeriesId(first.0 + 2)]);
+    assert_eq!(latest[0].map(|point| (point.time, point.value)), Some((NOW, 2.0)));
+    assert_eq!(latest[1].map(|point| (point.time, point.value)), Some((NOW + 20, 3.0)));
+    assert_eq!(latest[2], None);
+    assert_eq!(reader.find("one-a/pm2_5"), Some(first));
+    let page = reader.series("one-", None, 1);
+    assert_eq!((&*page.items[0].name, page.next.as_deref()), ("one-a/pm2_5", Some("one-a/pm2_5")));
+    let page = reader.series("one-", page.next.as_deref(), 1);
+    assert_eq!((&*page.items[0].name, page.next), ("one-b/pm2_5", None));
+    let info = reader.info(first).unwrap();
+    assert_eq!((info.first, info.last, &info.gateway), (Some(NOW), Some(NOW + 20), &gateway("gw-1")));
+}
+
+fn identity_is_series_and_time<E: Engine>(engine: &E) {
+    let (mut store, reader, keeper) = engine.open();
+    let first = store.next_series();
+    // The same again, and twice another value at one time in one commit.
+    let readings = [(0, NOW, 1.0), (0, NOW + 1, 2.0), (0, NOW, 1.0), (0, NOW + 2, 3.0), (0, NOW + 2, 4.0)];
+    let commit = commit(&store, &["two/q"], &readings);
+    append(&mut store, commit);
+    assert_eq!(all(&reader, first), [(NOW, 1.0), (NOW + 1, 2.0), (NOW + 2, 4.0)]);
+    // In another commit of the same call, in a later one, and after a restart.
+    let again = [more(first, &[(0, NOW, 5.0)]), more(first, &[(0, NOW, 6.0)])];
+    assert_eq!(store.append(&again).unwrap(), 2);
+    append(&mut store, more(first, &[(0, NOW + 1, 7.0)]));
+    let expected = [(NOW, 6.0), (NOW + 1, 7.0), (NOW + 2, 4.0)];
+    assert_eq!(all(&reader, first), expected);
+    drop((store, reader, keeper));
+    let (mut store, reader, _keeper) = engine.open();
+    assert_eq!(all(&reader, first), expected);
+    append(&mut store, more(first, &[(0, NOW + 2, 8.0)]));
+    assert_eq!(all(&reader, first), [(NOW, 6.0), (NOW + 1, 7.0), (NOW + 2, 8.0)]);
+    assert_eq!(reader.latest(&[first])[0].unwrap().value, 8.0);
+}
+
+fn bits_are_kept<E: Engine>(engine: &E) {
+    let (mut store, reader, keeper) = engine.open();
+    let first = store.next_series();
+    let values = [0.1 + 0.2, -0.0, 0.0, 5e-324, f64::MAX, f64::MIN, 1e300, 1.0 / 3.0, 1e16, 123_456_789.125];
+    let times = [-9_000_000_000_000, -1, 0, 1, 999, NOW, NOW + 1, 4_000_000_000_000, 9_000_000_000_000];
+    let mut readings: Vec<(u32, i64, f64)> = values.iter().zip(NOW..).map(|(v, t)| (0, t, *v)).collect();
+    readings.extend(times.iter().map(|time| (1, *time, *time as f64)));
+    let mut commit = commit(&store, &["three/values", "three/times"], &readings);
+    commit.readings.flags =
+        (0..readings.len() as u16).map(|n| if n % 3 == 0 { 0 } else { n << 10 | n }).collect();
+    let flags = commit.readings.flags.clone();
+    append(&mut store, commit);
+    let check = |reader: &E::Reading| {
+        let points = reader.range(first, ALL, 100).unwrap();
+        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&points.values), bits(&values));
+        assert_eq!(points.flags, flags[..values.len()]);
+        let points = reader.range(SeriesId(first.0 + 1), ALL, 100).unwrap();
+        assert_eq!(
+            (points.times.as_slice(), points.flags.as_slice()),
+            (times.as_slice(), &flags[values.len()..])
+        );
+    };
+    check(&reader);
+    drop((store, reader, keeper));
+    let (_store, reader, _keeper) = engine.open();
+    check(&reader);
+    let latest = reader.latest(&[SeriesId(first.0 + 1)])[0].unwrap();
+    assert_eq!((latest.time, latest.flags), (9_000_000_000_000, *flags.last().unwrap()));
+}
+
+fn channels_are_series_of_their_own<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let first = store.next_series();
+    let names = ["four/q", "four/q/left", "four/q/right", "four-b/q/left"];
+    let readings: Vec<_> = (0..4).map(|series| (series, NOW, f64::from(series))).collect();
+    let commit = commit(&store, &names, &readings);
+    append(&mut store, commit);
+    for series in 0..4 {
+        assert_eq!(all(&reader, SeriesId(first.0 + series)), [(NOW, f64::from(series))]);
+        let buckets = reader.aggregate(SeriesId(first.0 + series), NOW..NOW + 1, 1, &[Agg::Sum], 1).unwrap();
+        assert_eq!((buckets.counts, buckets.columns), (vec![1], vec![vec![f64::from(series)]]));
+    }
+}
+
+fn steps_gather_what_lies_in_them<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let first = store.next_series();
+    // Whole numbers, so that sums do not depend on their order; a gap in the middle.
+    let readings: Vec<(u32, i64, f64)> = (0..400)
+        .filter(|at| !(150..260).contains(at))
+        .map(|at| (0, NOW + at * 70, ((at * 37) % 101) as f64 - 50.0))
+        .collect();
+    let commit = commit(&store, &["five/q"], &readings);
+    append(&mut store, commit);
+    let end = NOW + 400 * 70;
+    let each = [Agg::Increase, Agg::P95, Agg::VectorMean];
+    let buckets = reader.aggregate(first, NOW + 700..end, 7_000, &each, 100).unwrap();
+    let mut before = readings[9].2;
+    for (number, start) in (NOW + 700..end).step_by(7_000).enumerate() {
+        let within = readings.iter().filter(|(_, at, _)| (start..start + 7_000).contains(at));
+        let mut values: Vec<f64> = within.map(|(.., value)| *value).collect();
+        let rises = values.iter().map(|value| (value - std::mem::replace(&mut before, *value)).max(0.0));
+        let rises: f64 = rises.sum();
+        values.sort_by(f64::total_cmp);
+        if let Some(rank) = (values.len() * 95).div_ceil(100).checked_sub(1) {
+            assert_eq!((buckets.columns[0][number], buckets.columns[1][number]), (rises, values[rank]));
+            assert!((0.0..360.0).contains(&buckets.columns[2][number]));
+        } else {
+            assert!(buckets.columns.iter().all(|column| column[number].is_nan()));
+        }
+    }
+    for (time, step) in [
+        (NOW..end, 1_000),
+        (NOW - 333..end + 5_000, 777),
+        (NOW + 71..NOW + 9_999, 10),
+        (NOW + 5..NOW + 12_345, 100_000),
+        (NOW..end, 400_000_000_000),
+        (0..end, 315_360_000_001),
+        (NOW - 1_000_000..NOW, 60_000),
+    ] {
+        let buckets = reader.aggregate(first, time.clone(), step, &AGGS, 100_000).unwrap();
+        let starts: Vec<i64> = (time.start..time.end).step_by(step as usize).collect();
+        assert_eq!(buckets.starts, starts);
+        for (number, start) in starts.iter().enumerate() {
+            let within = |at: i64| at >= *start && at < (start + step).min(time.end);
+            let values: Vec<f64> =
+                readings.iter().filter(|(_, at, _)| within(*at)).map(|(.., v)| *v).collect();
+            let sum: f64 = values.iter().sum();
+            let empty = values.is_empty();
+            let some = |value: Option<f64>| value.unwrap_or(f64::NAN);
+            let expected = [
+                if empty { f64::NAN } else { sum / values.len() as f64 },
+                some(values.iter().copied().reduce(f64::min)),
+                some(values.iter().copied().reduce(f64::max)),
+                if empty { f64::NAN } else { sum },
+                values.len() as f64,
+                some(values.first().copied()),
+                some(values.last().copied()),
+            ];
+            assert_eq!(buckets.counts[number], values.len() as u64, "{time:?} by {step}, bucket {number}");
+            for (column, expected) in expected.iter().enumerate() {
+                let got = buckets.columns[column][number];
+                let same =
+                    got == *expected || (got - expected).abs() < 1e-9 || (got.is_nan() && expected.is_nan());
+                assert!(
+                    same,
+                    "{:?} of {time:?} by {step}, bucket {number}: {got} for {expected}",
+                    AGGS[column]
+                );
+            }
+        }
+    }
+}
+
+fn questions_beyond_a_bound_are_refused<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let first = store.next_series();
+    let readings: Vec<_> = (0..10).map(|at| (0, NOW + at, 1.0)).collect();
+    let commit = commit(&store, &["six/q"], &readings);
+    append(&mut store, commit);
+    assert_eq!(reader.range(first, ALL, 10).unwrap().times.len(), 10);
+    assert_eq!(reader.range(first, ALL, 9), Err(ReadError::TooManyPoints { limit: 9 }));
+    assert_eq!(reader.range(first, ALL, 0), Err(ReadError::TooManyPoints { limit: 0 }));
+    let aggregate = |step, limit| reader.aggregate(first, NOW..NOW + 10, step, &[Agg::Max], limit);
+    assert_eq!(aggregate(1, 10).unwrap().counts, [1; 10]);
+    assert_eq!(aggregate(1, 9), Err(ReadError::TooManyBuckets { limit: 9 }));
+    assert_eq!(aggregate(0, 9), Err(ReadError::BadStep));
+    let unknown = store.next_series();
+    assert_eq!(reader.range(unknown, ALL, 1), Err(ReadError::UnknownSeries(unknown)));
+    assert_eq!(reader.aggregate(unknown, 0..1, 1, &[], 1), Err(ReadError::UnknownSeries(unknown)));
+    assert_eq!((reader.info(unknown), reader.find("six/unknown")), (None, None));
+}
+
+fn long_periods_are_whole<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let first = store.next_series();
+    let readings: Vec<(u32, i64, f64)> = (0..25_000).map(|at| (0, NOW + at * 3, at as f64)).collect();
+    let commit = commit(&store, &["seven/q"], &readings);
+    append(&mut store, commit);
+    let expected: Vec<(i64, f64)> = readings.iter().map(|(_, time, value)| (*time, *value)).collect();
+    assert_eq!(all(&reader, first), expected);
+    let buckets = reader.aggregate(first, NOW..NOW + 75_000, 3, &[Agg::First], 25_000).unwrap();
+    assert_eq!(buckets.columns[0], expected.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+    assert_eq!(reader.range(first, ALL, 24_999), Err(ReadError::TooManyPoints { limit: 24_999 }));
+}
+
+fn what_is_no_reading_survives_too<E: Engine>(engine: &E) {
+    let (mut store, reader, keeper) = engine.open();
+    let before = reader.counters();
+    let mut commit = commit(&store, &["eight/q"], &[(0, NOW, 1.0), (0, NOW + 1, 2.0)]);
+    commit.gateway = gateway("gw-8");
+    commit.readings.flags = vec![8, 0];
+    commit.refused = vec![Refused { position: 6, payload: vec![1, 2], ..Refused::default() }];
+    commit.losses = vec![Loss { start: 0, end: 5, count: 5, ..Loss::default() }];
+    commit.ranges = vec![0..5, 6..9];
+    commit.reported_next = Some(9);
+    commit.skipped = 2;
+    append(&mut store, commit);
+    let next = store.next_series();
+    let check = |reader: &E::Reading| {
+        let ranges = reader.ranges(&gateway("gw-8"), Epoch(1));
+        assert_eq!(ranges.iter().collect::<Vec<_>>(), [(0, 5), (6, 9)]);
+        let state = reader.gateways().into_iter().find(|state| state.gateway == gateway("gw-8")).unwrap();
+        assert_eq!((state.epochs[0].1.reported_next, state.epochs[0].1.last_received_ms), (Some(9), NOW));
+        let after = reader.counters();
+        assert_eq!(after.accepted() - before.accepted(), 2 + 1 + 5);
+        assert_eq!((after.late - before.late, after.skipped - before.skipped), (1, 2));
+        assert_eq!(after.commits - before.commits, 1);
+    };
+    check(&reader);
+    drop((store, reader, keeper));
+    let (store, reader, _keeper) = engine.open();
+    check(&reader);
+    assert_eq!((store.next_series(), reader.find("eight/q")), (next, Some(SeriesId(next.0 - 1))));
+    assert_eq!(store.ranges(&gateway("gw-8"), Epoch(1)), reader.ranges(&gateway("gw-8"), Epoch(1)));
+}
+
+fn invalid_commits_are_refused_as_a_whole<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let fine = commit(&store, &["nine/q"], &[(0, NOW, 1.0)]);
+    let mut gap = fine.clone();
+    gap.new_series[0].id = SeriesId(store.next_series().0 + 2);
+    let mut ragged = fine.clone();
+    ragged.readings.values.push(2.0);
+    let unknown = more(SeriesId(store.next_series().0 + 1), &[(0, NOW, 1.0)]);
+    for wrong in [gap, ragged, unknown] {
+        assert!(matches!(store.append(&[fine.clone(), wrong]), Err(StoreError::Invalid(_))));
+        assert_eq!(reader.find("nine/q"), None);
+    }
+    assert_eq!(store.append(&[]).unwrap(), 0);
+    append(&mut store, fine);
+}

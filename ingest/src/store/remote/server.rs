@@ -1,0 +1,133 @@
+//! Where the database is and how it is spoken to: one HTTP client for writing (through influxdb2) and reading.
+//!
+//! What always holds: no answer is read beyond a bound, no request waits for ever, and the token is in no text.
+
+use std::time::Duration;
+
+use pantau_settings::Secret;
+use reqwest::{Url, header};
+
+use super::writer::{clipped, reason};
+
+/// What one request may take: a body that a busy server swallows slowly needs seconds.
+const REQUEST: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The address of a server, as configured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Server {
+    /// `http://host:port`
+    pub url: String,
+    /// InfluxDB's organization, by name or id; may be empty where there are none.
+    pub org: String,
+    /// Where readings are written.
+    pub bucket: String,
+    /// What the bucket is called on `/query`.
+    pub database: String,
+    /// API token; may be empty where none is asked for.
+    pub token: Secret,
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The server said no: its status and words.
+    #[error("{0}: {1}")]
+    Status(u16, String),
+    #[error("{0}")]
+    Transport(String),
+    #[error("an answer of more than {0} bytes")]
+    TooLarge(usize),
+    #[error("an answer that is not understood: {0}")]
+    Odd(String),
+}
+
+/// Reads from a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Secret,
+}
+
+/// Checks an address: plain HTTP, no path.
+///
+/// # Errors
+/// What is wrong with it, and its mend.
+pub(crate) fn address(url: &str) -> Result<Url, (String, &'static str)> {
+    const MEND: &str = "write for example \"http://127.0.0.1:8086\"";
+    let parsed = Url::parse(url).map_err(|error| (format!("{url:?} is no address: {error}"), MEND))?;
+    match parsed.scheme() {
+        "http" if parsed.host().is_some() => {}
+        "https" => {
+            let mend = "let a TLS proxy on this machine forward to it, and write its http address";
+            return Err((format!("{url:?}: this build speaks plain HTTP to the database"), mend));
+        }
+        _ => return Err((format!("{url:?} is no http address"), MEND)),
+    }
+    if parsed.path() != "/" || parsed.query().is_some() || !parsed.username().is_empty() {
+        return Err((format!("{url:?} has more than scheme, host and port"), MEND));
+    }
+    Ok(parsed)
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    // The database is named by its own address; a proxy of the environment is for other traffic.
+    reqwest::ClientBuilder::new().no_proxy().timeout(REQUEST).connect_timeout(CONNECT)
+}
+
+impl Server {
+    /// The client of the write side.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn writing(&self) -> Result<influxdb2::Client, String> {
+        // Checked first: the builder panics on an address that cannot be read.
+        address(&self.url).map_err(|(what, _)| what)?;
+        influxdb2::ClientBuilder::with_builder(builder(), &self.url, &self.org, self.token.reveal())
+            .build()
+            .map_err(|error| error.to_string())
+    }
+
+    /// The client of the read side.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn reading(&self) -> Result<Client, String> {
+        let base = address(&self.url).map_err(|(what, _)| what)?;
+        let http = builder().build().map_err(|error| reason(&error))?;
+        Ok(Client { http, base, token: self.token.clone() })
+    }
+}
+
+impl Client {
+    /// The body of an answer with status 200 or 204, of `most` bytes at most.
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        most: usize,
+    ) -> Result<Vec<u8>, Fault> {
+        let transport = |error: reqwest::Error| Fault::Transport(reason(&error.without_url()));
+        let mut url = self.base.clone();
+        url.set_path(path);
+        let mut request = self.http.get(url).query(query).header(header::ACCEPT, "application/json");
+        if !self.token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Token {}", self.token.reveal()));
+        }
+        let mut response = request.send().await.map_err(transport)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            if body.len() + chunk.len() > most {
+                return Err(Fault::TooLarge(most));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(Fault::Status(status.as_u16(), clipped(&String::from_utf8_lossy(&body))))
+        }
+    }
+}
