@@ -177,7 +177,11 @@ impl FileLayer for StdFiles {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
-            let meta = entry.metadata()?;
+            let meta = match entry.metadata() {
+                // Removed since its name was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                meta => meta?,
+            };
             if let (true, Ok(name)) = (meta.is_file(), entry.file_name().into_string()) {
                 entries.push(FileEntry { name, bytes: meta.len(), modified_ms: modified_ms(&meta) });
             }

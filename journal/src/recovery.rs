@@ -140,15 +140,10 @@ impl<F: FileLayer> Recovering<F> {
     fn scan_all(&mut self) -> Result<(), OpenError> {
         let (mut expected, mut sequence) = (None, None);
         for i in 0..self.found.len() {
-            // Only a direct successor's header speaks of this segment.
-            let after = self.found.get(i + 1).filter(|f| f.key.sequence == self.found[i].key.sequence + 1);
-            let after = after.and_then(|f| f.header);
-            let last = i + 1 == self.found.len();
+            let near = Neighbours::of(&self.found, i, expected);
             let found = &mut self.found[i];
-            let sealed = after.filter(|h| h.previous_repair == found.repair()).map(|h| h.previous_bytes);
             let path = found.path.clone();
-            let near = Neighbours { sealed, last, next_first: after.map(|h| h.first), expected };
-            scan::scan(&self.files, found, near).map_err(OpenError::io("read", &path))?;
+            scan::scan(&self.files, found, near, &mut |_, _| {}).map_err(OpenError::io("read", &path))?;
             let first = found.first;
             // A gap of positions between neighbours was reported when they were repaired.
             if sequence.is_some_and(|before| found.key.sequence != before + 1) {

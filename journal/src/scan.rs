@@ -14,6 +14,8 @@ use crate::walk::{Step, Walker};
 pub(crate) struct Lost {
     pub(crate) start: u64,
     pub(crate) end: u64,
+    /// Where in the file it begins.
+    pub(crate) offset: u64,
     pub(crate) detail: String,
 }
 
@@ -107,8 +109,8 @@ impl Found {
         }
     }
 
-    fn lose(&mut self, start: u64, end: u64, detail: String) {
-        self.lost.push(Lost { start, end: end.max(start), detail });
+    fn lose(&mut self, start: u64, end: u64, offset: u64, detail: String) {
+        self.lost.push(Lost { start, end: end.max(start), offset, detail });
     }
 }
 
@@ -125,13 +127,30 @@ pub(crate) struct Neighbours {
     pub(crate) expected: Option<u64>,
 }
 
-/// Fills in `found`.
-pub(crate) fn scan<F: FileLayer>(files: &F, found: &mut Found, near: Neighbours) -> io::Result<()> {
+impl Neighbours {
+    /// Of `all[at]`; `expected` is where the segment before it ended.
+    pub(crate) fn of(all: &[Found], at: usize, expected: Option<u64>) -> Self {
+        let Some(found) = all.get(at) else { return Self::default() };
+        // Only a direct successor's header speaks of this segment.
+        let after = all.get(at + 1).filter(|f| f.key.sequence == found.key.sequence + 1);
+        let after = after.and_then(|f| f.header);
+        let sealed = after.filter(|h| h.previous_repair == found.repair()).map(|h| h.previous_bytes);
+        Self { sealed, last: at + 1 == all.len(), next_first: after.map(|h| h.first), expected }
+    }
+}
+
+/// Fills in `found`, and shows its readable records, with the position of each.
+pub(crate) fn scan<F: FileLayer>(
+    files: &F,
+    found: &mut Found,
+    near: Neighbours,
+    each: &mut dyn FnMut(u64, &[u8]),
+) -> io::Result<()> {
     found.limit = near.sealed.unwrap_or(found.bytes);
     if found.header.is_none() {
         found.first = near.expected.unwrap_or(0);
         found.end = found.first;
-        found.lose(found.first, found.first, "the header is damaged".to_owned());
+        found.lose(found.first, found.first, 0, "the header is damaged".to_owned());
     }
     let file = files.open(&found.path)?;
     let mut walker = Walker::new(files.clone(), file, found.key, found.limit);
@@ -145,9 +164,9 @@ pub(crate) fn scan<F: FileLayer>(files: &F, found: &mut Found, near: Neighbours)
                     (found.first, found.end) = (header.first, header.first);
                 }
                 if let Some(from) = hole.take() {
-                    found.lose(found.end, header.first, format!("no frame can be read at byte {from}"));
+                    found.lose(found.end, header.first, from, format!("no frame can be read at byte {from}"));
                 }
-                read_frame(found, &walker, &header, &mut tail_lost);
+                read_frame(found, &walker, &header, &mut tail_lost, each);
             }
             Step::Damaged { from, to, content } if to >= found.limit => {
                 end_at(found, near, from, content);
@@ -169,6 +188,7 @@ fn read_frame<F: FileLayer>(
     walker: &Walker<F>,
     header: &FrameHeader,
     tail_lost: &mut Vec<(u64, Lost)>,
+    each: &mut dyn FnMut(u64, &[u8]),
 ) {
     let mut entries = Entries::new(found.key, header);
     let body_at = header.end_offset() - u64::from(header.body);
@@ -177,17 +197,16 @@ fn read_frame<F: FileLayer>(
         let offset = body_at + entries.at() as u64;
         match entries.next(walker.body()) {
             None => break,
-            Some(Entry::Record { .. }) if tail_lost.is_empty() => {
-                found.tail_records += 1;
+            Some(Entry::Record { first, payload, .. }) => {
+                let sound_so_far = tail_lost.is_empty();
+                found.tail_records += u64::from(sound_so_far);
+                found.tail_beyond += u64::from(!sound_so_far);
                 found.records += 1;
-            }
-            Some(Entry::Record { .. }) => {
-                found.tail_beyond += 1;
-                found.records += 1;
+                each(first, payload);
             }
             Some(Entry::Lost { first, end }) => {
                 let detail = format!("a record at byte {offset} fails its checksum");
-                tail_lost.push((offset, Lost { start: first, end, detail }));
+                tail_lost.push((offset, Lost { start: first, end, offset, detail }));
             }
         }
     }
@@ -202,7 +221,7 @@ fn end_at(found: &mut Found, near: Neighbours, at: u64, content: u64) {
         found.torn_bytes = content - at;
     } else if content > at || near.sealed.is_some_and(|sealed| at < sealed) {
         let end = near.next_first.unwrap_or(found.end);
-        found.lose(found.end, end, format!("no frame can be read from byte {at} to the end"));
+        found.lose(found.end, end, at, format!("no frame can be read from byte {at} to the end"));
         found.end = found.end.max(end);
     }
 }

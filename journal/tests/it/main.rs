@@ -5,6 +5,7 @@
 mod bounds;
 mod damage;
 mod format;
+mod inspect;
 mod model;
 mod poison;
 mod readers;
