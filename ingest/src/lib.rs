@@ -6,6 +6,7 @@
 //! ```
 
 pub mod app;
+pub mod care;
 pub mod cli;
 pub mod clock;
 pub mod committer;

@@ -2,6 +2,7 @@
 //! up to the journal. Every failure names its place and its mend.
 
 use crate::{
+    care::{self, CareError},
     config::{Config, Engine},
     metrics::EngineNumbers,
     quarantine::{self, Quarantine, QuarantineError},
@@ -60,6 +61,14 @@ pub enum AppError {
     /// The quarantine cannot be opened.
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
+    /// A command on the data folder did not do its work.
+    #[error(transparent)]
+    Care(#[from] CareError),
+    /// A restore was cut short; a start would make a new, empty store beside it.
+    #[error(
+        "a restore into the data folder {} did not finish\n  mend: remove what is in it and restore again", .0.display()
+    )]
+    HalfRestored(PathBuf),
     /// A part ended that must not.
     #[error("{task} ended: {detail}")]
     Ended {
@@ -73,7 +82,11 @@ pub enum AppError {
 impl AppError {
     /// Whether the configuration is at fault (exit code 2).
     pub fn is_config(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::File(_) | Self::Bind { .. })
+        match self {
+            Self::Config(_) | Self::File(_) | Self::Bind { .. } => true,
+            Self::Care(error) => error.is_usage(),
+            _ => false,
+        }
     }
 }
 
@@ -140,6 +153,9 @@ pub(crate) async fn open<F: FileLayer>(
     let dir = config.ingest.data_dir.clone();
     let data = |source| AppError::Data { dir: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(data)?;
+    if care::is_half_restored(&dir) {
+        return Err(AppError::HalfRestored(dir));
+    }
     let lacking = room::warning_on(&files, config);
     if let Some(warning) = &lacking {
         tracing::warn!("{warning}");

@@ -102,7 +102,7 @@ async fn ended(connection: &mut SqliteConnection) -> Result<Vec<(GatewayId, Epoc
     Ok(rows.into_iter().filter_map(known).collect())
 }
 
-fn is_damage(error: &sqlx::Error) -> bool {
+pub(super) fn is_damage(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
     // The upper bits say more about it.
     code.is_some_and(|code| matches!(code & 0xff, CORRUPT | NOT_A_DATABASE))

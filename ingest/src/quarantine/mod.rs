@@ -12,6 +12,7 @@
 
 mod database;
 mod indexer;
+mod outside;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ mod tests;
 pub(crate) use database::{Opened, open};
 pub(crate) use indexer::pair;
 pub use indexer::{CommitLog, Feed, Indexer};
+pub(crate) use outside::{check, copy};
 pub use rows::{LossRow, RefusedRow, Totals};
 
 use crate::store::Commit;
@@ -43,6 +45,16 @@ pub enum QuarantineError {
         "the quarantine database {}: {source}\n  mend: this user must be able to write it and its folder; or move it away: it is made anew from what the journal still has", file.display()
     )]
     Open {
+        /// Which.
+        file: PathBuf,
+        /// What SQLite says.
+        source: sqlx::Error,
+    },
+    /// It cannot be copied.
+    #[error(
+        "the quarantine database {} cannot be copied: {source}\n  mend: if it is damaged, start ingest again, which sets it aside and makes it anew; if the disk is full, make room", file.display()
+    )]
+    Copy {
         /// Which.
         file: PathBuf,
         /// What SQLite says.

@@ -223,3 +223,36 @@ async fn a_list_shows_the_beginning_of_a_large_payload_and_its_size() {
     let rows = quarantine.refused(&Filter { limit: 1, ..Filter::default() }).await.unwrap();
     assert_eq!((rows[0].refused.payload.len(), rows[0].payload_bytes), (4096, 100_000));
 }
+
+#[tokio::test]
+async fn the_database_is_checked_and_copied_from_outside_beside_its_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, target) = (dir.path().join("quarantine.sqlite"), dir.path().join("copy.sqlite"));
+    let log = Log::default();
+    log.take(vec![commit(0..10)]);
+    let (quarantine, feed, mut indexer) = open(&dir, &log).await;
+    indexer.start(0).await;
+    assert_eq!(check(&file).await.unwrap(), Vec::<String>::new());
+    copy(&file, &target).await.unwrap();
+    assert!(copy(&file, &target).await.is_err(), "an older copy is not written over");
+    drop(feed);
+    // The last connection that closes takes the write-ahead log in and away; it must be one that may write.
+    quarantine.pool.close().await;
+    indexer.run().await;
+    for file in [&file, &target] {
+        let names = |dir: &std::path::Path| std::fs::read_dir(dir).unwrap().count();
+        let before = names(dir.path());
+        assert_eq!(check(file).await.unwrap(), Vec::<String>::new());
+        assert_eq!(names(dir.path()), before, "nothing is made beside it");
+        let whole = std::fs::read(file).unwrap();
+        let mut bent = whole.clone();
+        bent[4096..8192].fill(0x5a);
+        std::fs::write(file, bent).unwrap();
+        assert_ne!(check(file).await.unwrap(), Vec::<String>::new());
+        std::fs::write(file, b"no database").unwrap();
+        assert_ne!(check(file).await.unwrap(), Vec::<String>::new());
+        std::fs::write(file, whole).unwrap();
+    }
+    let copied = super::open(&target).await.unwrap().quarantine;
+    assert_eq!(copied.refused(&Filter { limit: 100, ..Filter::default() }).await.unwrap().len(), 10);
+}

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod care;
 mod configs;
 mod demo;
 mod disk;

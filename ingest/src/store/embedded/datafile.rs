@@ -68,6 +68,9 @@ pub(crate) struct Mended {
 }
 
 impl DataFile {
+    /// Where the blocks begin.
+    pub(crate) const BLOCKS_AT: u64 = HEADER as u64;
+
     /// Opens a file. When its index is damaged it is walked block by block, and that is told.
     pub(crate) fn open<F: FileLayer>(files: &F, path: &Path) -> io::Result<(Self, Option<Mended>)> {
         let file = files.open(path)?;
@@ -89,9 +92,21 @@ impl DataFile {
         if bytes < (HEADER + FOOTER) as u64 {
             return Err(malformed(Malformed("the file is too short")));
         }
+        Ok((Self::read_header(files, file)?, Self::read_blocks(files, file, bytes)?))
+    }
+
+    /// What the header says.
+    pub(crate) fn read_header<F: FileLayer>(files: &F, file: &F::File) -> io::Result<FileId> {
         let mut header = [0; HEADER];
         files.read_at(file, &mut header, 0)?;
-        let id = parse_header(&header).map_err(malformed)?;
+        parse_header(&header).map_err(malformed)
+    }
+
+    /// The index of a file of so many bytes, whatever its header says.
+    pub(crate) fn read_blocks<F: FileLayer>(files: &F, file: &F::File, bytes: u64) -> io::Result<Index> {
+        if bytes < (HEADER + FOOTER) as u64 {
+            return Err(malformed(Malformed("the file is too short")));
+        }
         let mut footer = [0; FOOTER];
         files.read_at(file, &mut footer, bytes - FOOTER as u64)?;
         let (offset, len, blocks, crc) = parse_footer(&footer).map_err(malformed)?;
@@ -103,8 +118,16 @@ impl DataFile {
         if read != index.len() || crc32c::crc32c(&index) != crc {
             return Err(malformed(Malformed("the index's checksum is wrong")));
         }
-        let index = Index::decode(&index, blocks as usize, HEADER as u64, offset).map_err(malformed)?;
-        Ok((id, index))
+        Index::decode(&index, blocks as usize, HEADER as u64, offset).map_err(malformed)
+    }
+
+    /// Where the index begins and the blocks end, if the footer is sound.
+    pub(crate) fn index_at<F: FileLayer>(files: &F, file: &F::File, bytes: u64) -> Option<u64> {
+        let mut footer = [0; FOOTER];
+        files.read_at(file, &mut footer, bytes.checked_sub(FOOTER as u64)?).ok()?;
+        let (offset, len, ..) = parse_footer(&footer).ok()?;
+        let whole = offset.checked_add(u64::from(len))?.checked_add(FOOTER as u64)? == bytes;
+        (whole && offset >= Self::BLOCKS_AT).then_some(offset)
     }
 
     /// Finds the sound blocks of a file without its index. Returns the bytes that were given up as well.

@@ -9,6 +9,7 @@
 //!   frozen table ──► flush.rs ──► datafile.rs (block.rs, index.rs, codec.rs)
 //!                                  then MANIFEST, then the journal's segments are freed
 //!   compact.rs merges neighbours of a month into one file (plan.rs says which), then MANIFEST
+//! verify/, copy.rs: the folder from outside, checked and copied beside a process that has it open
 //! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
 //! ```
 //!
@@ -29,6 +30,7 @@ mod bytes;
 mod catalog;
 mod codec;
 mod compact;
+mod copy;
 mod datafile;
 mod flush;
 mod fs;
@@ -48,18 +50,23 @@ mod state;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use compact::{CompactError, Compactor};
+pub use copy::CopyError;
+pub(crate) use copy::copy_store;
 pub use flush::{FlushError, Flusher};
 pub use open::{OpenError, Opened, Recovery, Replayed, open};
 pub(crate) use point::Point;
 pub(crate) use query::Gather;
 pub use reader::EmbeddedReader;
 pub(crate) use slot::Slot;
+pub use verify::VerifyError;
+pub(crate) use verify::{Checked, Finding, verify};
 pub use writer::{EmbeddedStore, TIME_BOUNDS};
 
 /// Bounds of the engine.

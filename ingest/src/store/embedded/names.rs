@@ -17,6 +17,10 @@ use super::fs;
 use super::record::{get_series, put_series};
 use crate::store::types::NewSeries;
 
+/// A record has a number and two texts with 16-bit lengths.
+const MOST_RECORD: usize = 4 + 2 * (2 + 65_535);
+/// Read at once.
+const WINDOW: u64 = 512 << 10;
 const HEADER: [u8; 16] = *b"PANTAUSL\x01\0\0\0\0\0\0\0";
 
 /// Where the log is written on.
@@ -87,29 +91,101 @@ impl NameLog {
 
 fn parse(contents: &[u8], damage: &mut Vec<String>) -> Vec<NewSeries> {
     let mut names = Vec::new();
-    if contents.is_empty() {
-        return names;
+    let read = |buffer: &mut [u8], at: u64| {
+        let rest = usize::try_from(at).ok().and_then(|at| contents.get(at..)).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    };
+    // Memory does not fail to be read.
+    let _ = walk(contents.len() as u64, read, &mut |at, found| match found {
+        Ok(series) => names.push(series),
+        Err(what) => damage.push(format!("series.log: {what} (byte {at})")),
+    });
+    names
+}
+
+/// What can be wrong with the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Damage {
+    #[error("the header is damaged")]
+    Header,
+    #[error("a name is damaged, or some in a row")]
+    Record,
+    #[error("no name can be read from here to the end")]
+    Rest,
+}
+
+/// Goes through the first `bytes` bytes of a log, and tells what stands where. Behind a damaged record, whose length is not
+/// to be trusted either, it goes on with the next sound one. Little is in memory at a time.
+pub(crate) fn walk(
+    bytes: u64,
+    read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+    each: &mut dyn FnMut(u64, Result<NewSeries, Damage>),
+) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
     }
-    let mut cursor = Cursor::new(contents);
-    if cursor.take(HEADER.len()) != Ok(&HEADER) {
-        damage.push("series.log: the header is damaged".to_owned());
+    let mut window = Window { read, end: bytes, start: 0, buffer: Vec::new() };
+    if !window.view(0)?.starts_with(&HEADER) {
+        each(0, Err(Damage::Header));
     }
-    while !cursor.is_empty() {
-        let at = contents.len() - cursor.rest().len();
-        let Ok(crc) = cursor.u32() else {
-            damage.push(format!("series.log ends early at byte {at}"));
-            break;
-        };
-        let body = cursor.rest();
-        let Ok(record) = cursor.blob() else {
-            damage.push(format!("series.log is damaged from byte {at} on"));
-            break;
-        };
-        let sound = crc32c::crc32c(&body[..record.len() + 4]) == crc;
-        match get_series(&mut Cursor::new(record)) {
-            Ok(series) if sound => names.push(series),
-            _ => damage.push(format!("series.log: the name at byte {at} is damaged")),
+    let mut at = HEADER.len() as u64;
+    while at < bytes {
+        if let Some((series, len)) = sound(window.view(at)?) {
+            each(at, Ok(series));
+            at += len;
+            continue;
+        }
+        let from = at;
+        loop {
+            at += 1;
+            if at >= bytes {
+                each(from, Err(Damage::Rest));
+                break;
+            }
+            if sound(window.view(at)?).is_some() {
+                each(from, Err(Damage::Record));
+                break;
+            }
         }
     }
-    names
+    Ok(())
+}
+
+/// The record at the start of `bytes`, if it is sound, and its length.
+fn sound(bytes: &[u8]) -> Option<(NewSeries, u64)> {
+    let mut cursor = Cursor::new(bytes);
+    let crc = cursor.u32().ok()?;
+    let behind = cursor.rest();
+    let record = cursor.blob().ok()?;
+    if record.len() > MOST_RECORD || crc32c::crc32c(behind.get(..4 + record.len())?) != crc {
+        return None;
+    }
+    Some((get_series(&mut Cursor::new(record)).ok()?, 8 + record.len() as u64))
+}
+
+/// A piece of a log in memory.
+struct Window<R> {
+    read: R,
+    end: u64,
+    start: u64,
+    buffer: Vec<u8>,
+}
+
+impl<R: FnMut(&mut [u8], u64) -> io::Result<usize>> Window<R> {
+    /// What stands from `at` on: a whole record at least, unless the log ends before.
+    fn view(&mut self, at: u64) -> io::Result<&[u8]> {
+        let left = self.end.saturating_sub(at);
+        let want = left.min(8 + MOST_RECORD as u64);
+        if at < self.start || at + want > self.start + self.buffer.len() as u64 {
+            let len = usize::try_from(left.min(WINDOW)).unwrap_or(0);
+            self.buffer.resize(len, 0);
+            let read = (self.read)(&mut self.buffer, at)?;
+            self.buffer.truncate(read);
+            self.start = at;
+        }
+        let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
+        Ok(self.buffer.get(from..).unwrap_or_default())
+    }
 }

@@ -173,6 +173,26 @@ fn a_damaged_name_costs_only_its_name() {
 }
 
 #[test]
+fn every_flipped_byte_of_the_series_log_costs_one_name_at_most() {
+    let mut rig = Rig::fresh(4);
+    rig.append(commit(0, &[(0, 1, 1.0)]));
+    rig.flush();
+    let path = Path::new(DIR).join("series.log");
+    for at in 0..rig.files.contents(&path).unwrap().len() {
+        let files = rig.files.copy();
+        files.flip(&path, at, 0x11);
+        // Without the journal, which has the names as well.
+        for entry in files.list(&Path::new(DIR).join("journal")).unwrap() {
+            files.remove(&Path::new(DIR).join("journal").join(entry.name)).unwrap();
+        }
+        let bent = Rig::open(files);
+        assert!(bent.recovery.damage.iter().any(|damage| damage.contains("series.log")), "byte {at}");
+        let named = (0..4).filter(|id| bent.reader.find(&format!("dev-{id:05}/temperature")).is_some());
+        assert!(named.count() >= 3, "byte {at}: {:?}", bent.recovery.damage);
+    }
+}
+
+#[test]
 fn files_that_no_manifest_names_are_removed() {
     let rig = filled();
     for name in ["data/1970-01-0000000077.pts", "data/1970-01-0000000078.tmp"] {

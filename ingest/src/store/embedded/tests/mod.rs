@@ -11,3 +11,4 @@ mod formats;
 mod model;
 mod stress;
 mod support;
+mod verify;
