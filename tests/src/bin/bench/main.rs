@@ -24,6 +24,7 @@ mod pipeline;
 mod recovery;
 mod report;
 mod sizes;
+mod store;
 mod way;
 mod write;
 
@@ -32,13 +33,14 @@ use std::process::ExitCode;
 
 type Measure = fn(runs: usize) -> Vec<Row>;
 
-const FIGURES: [(&str, Measure); 8] = [
+const FIGURES: [(&str, Measure); 9] = [
     ("acked", mqtt::acked),
     ("latency", mqtt::latency),
     ("way", way::way),
     ("live", live::live),
     ("grpc", write::grpc),
     ("sizes", sizes::sizes),
+    ("store", store::store),
     ("recovery", recovery::recovery),
     ("memory", mqtt::memory),
 ];
