@@ -1,8 +1,8 @@
 //! `/readings`: one or more series over a period, raw or by steps, with how complete the answer is.
 
 use super::{
-    Api, Gone,
-    completeness::{Completeness, count_flags, expected, usual_distance, usual_distance_of_steps},
+    Api,
+    completeness::{self, Completeness, count_flags, expected},
     params::{Params, step_ms},
     problem::Problem,
     render::{parts, rfc3339, unit},
@@ -30,8 +30,6 @@ const AGGS: [(&str, Agg); 10] = [
 const DAY_MS: i64 = 86_400_000;
 /// WIB is UTC+7 all year.
 const WIB_MS: i64 = 7 * 3_600_000;
-/// Raw readings that are looked through to count the flagged ones behind steps; beyond, the counts are null.
-const LOOKED_AT: usize = 100_000;
 
 /// The ids of series by name.
 ///
@@ -122,7 +120,7 @@ pub(crate) async fn read<R: StoreReader>(
         let mut series = Vec::with_capacity(ids.len());
         for (id, name) in ids.into_iter().zip(&names) {
             gone.check()?;
-            series.push(one(&api.reader, id, name, &mut asked, gone)?);
+            series.push(one(&api.reader, id, name, &mut asked)?);
         }
         let (from, to) = (rfc3339(asked.time.start), rfc3339(asked.time.end));
         // Here and not on the way out: a million numbers take their time.
@@ -171,7 +169,6 @@ fn one(
     id: SeriesId,
     name: &str,
     asked: &mut Asked,
-    gone: &Gone,
 ) -> Result<SeriesAnswer, Problem> {
     let (times, columns, received, flagged, damaged, distance);
     match asked.step_ms {
@@ -179,8 +176,8 @@ fn one(
             let points = reader.range(id, asked.time.clone(), asked.points).map_err(problem)?;
             asked.points -= points.times.len();
             (received, damaged) = (points.times.len() as u64, points.damaged);
-            flagged = Some(count_flags(&points));
-            distance = usual_distance(&points.times);
+            flagged = count_flags(&points);
+            distance = completeness::distance(&points.times);
             let flags = if points.flags.is_empty() { vec![0; points.times.len()] } else { points.flags };
             columns = Columns::Raw { values: points.values, flags: flags.into_iter().map(Names).collect() };
             times = points.times;
@@ -191,14 +188,9 @@ fn one(
             let limit = asked.points / aggs.len();
             let buckets = reader.aggregate(id, asked.time.clone(), step, &aggs, limit).map_err(problem)?;
             asked.points -= buckets.starts.len() * aggs.len();
-            gone.check()?;
             (received, damaged) = (buckets.counts.iter().sum(), buckets.damaged);
-            let raw = reader.range(id, asked.time.clone(), LOOKED_AT).ok();
-            flagged = raw.as_ref().map(count_flags);
-            distance = match raw {
-                Some(points) => usual_distance(&points.times),
-                None => usual_distance_of_steps(&buckets.starts, &buckets.counts),
-            };
+            flagged = (buckets.late, buckets.flagged);
+            distance = buckets.distance_ms;
             columns = Columns::Steps(named.iter().map(|(name, _)| *name).zip(buckets.columns).collect());
             times = buckets.starts;
         }
@@ -208,8 +200,8 @@ fn one(
     let completeness = Completeness {
         expected: promised.map(|(distance, first)| expected(distance, first, &asked.time, asked.now)),
         received,
-        late: flagged.map(|(late, _)| late),
-        flagged: flagged.map(|(_, flagged)| flagged),
+        late: flagged.0,
+        flagged: flagged.1,
         excluded: 0,
         damaged,
     };

@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    completeness::{expected, usual_distance, usual_distance_of_steps},
+    completeness::{distance, expected},
     params::step_ms,
     render::{State, state},
     system::OPENAPI,
@@ -84,24 +84,16 @@ fn the_promise_of_a_period_comes_from_its_own_readings() {
     let hour = 3_600_000;
     // 25 hourly readings of long ago, five of them missing.
     let times: Vec<i64> = (0..25).filter(|i| !(10..15).contains(i)).map(|i| i * hour).collect();
-    let distance = usual_distance(&times).unwrap();
-    assert_eq!(distance, hour);
-    assert_eq!(expected(distance, 0, &(0..25 * hour), i64::MAX), 25, "the gap is counted as missing");
-    assert_eq!(expected(distance, 20 * hour, &(0..25 * hour), i64::MAX), 5, "not before the first ever");
-    assert_eq!(expected(distance, 0, &(0..25 * hour), 5 * hour), 5, "not beyond now");
-    assert_eq!(expected(distance, 30 * hour, &(0..25 * hour), i64::MAX), 0);
-    assert_eq!(expected(distance, i64::MIN, &(i64::MIN..i64::MAX), i64::MAX), (i64::MAX / hour) as u64);
-    assert_eq!(usual_distance(&times[..2]), None, "two readings promise nothing");
+    let usual = distance(&times).unwrap();
+    assert_eq!(usual, hour);
+    assert_eq!(expected(usual, 0, &(0..25 * hour), i64::MAX), 25, "the gap is counted as missing");
+    assert_eq!(expected(usual, 20 * hour, &(0..25 * hour), i64::MAX), 5, "not before the first ever");
+    assert_eq!(expected(usual, 0, &(0..25 * hour), 5 * hour), 5, "not beyond now");
+    assert_eq!(expected(usual, 30 * hour, &(0..25 * hour), i64::MAX), 0);
+    assert_eq!(expected(usual, i64::MIN, &(i64::MIN..i64::MAX), i64::MAX), (i64::MAX / hour) as u64);
+    assert_eq!(distance(&times[..2]), None, "two readings promise nothing");
     let many: Vec<i64> = (0..100_000).map(|i| i * 500).collect();
-    assert_eq!(usual_distance(&many), Some(500));
-}
-
-#[test]
-fn steps_tell_the_usual_distance_where_there_are_too_many_readings() {
-    let starts: Vec<i64> = (0..10).map(|i| i * 60_000).collect();
-    assert_eq!(usual_distance_of_steps(&starts, &[60, 60, 0, 0, 60, 60, 60, 59, 60, 60]), Some(1_000));
-    assert_eq!(usual_distance_of_steps(&starts, &[1, 0, 0, 1, 0, 0, 1, 0, 0, 1]), Some(180_000));
-    assert_eq!(usual_distance_of_steps(&starts, &[5, 0, 0, 0, 0, 0, 0, 0, 0, 5]), None);
+    assert_eq!(distance(&many), Some(500));
 }
 
 /// An API over an empty store in memory.

@@ -31,7 +31,7 @@ pub use any::{AnyReader, AnyStore};
 pub use error::{ReadError, StoreError};
 pub use types::{
     Agg, Buckets, Columns, Commit, Counters, Elsewhere, EpochState, GatewayState, LatestPoint, Loss,
-    NewSeries, Points, Refused, SeriesId, SeriesInfo, SeriesPage,
+    NewSeries, Points, Refused, SeriesId, SeriesInfo, SeriesPage, flags_of, usual_distance,
 };
 
 /// The writing half of a store. One thread owns it.

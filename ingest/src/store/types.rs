@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pantau_proto::{Epoch, GatewayId, RangeSet};
+use pantau_proto::{Epoch, Flags, GatewayId, RangeSet};
 
 /// Number of a series, counted up from 0 without gaps. Never used again for another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -314,4 +314,28 @@ pub struct Buckets {
     pub columns: Vec<Vec<f64>>,
     /// Readings in blocks that exist but cannot be read (damaged): they are missing from the answer.
     pub damaged: u64,
+    /// Readings flagged late.
+    pub late: u64,
+    /// Readings with a flag that doubts them: see [`flags_of`].
+    pub flagged: u64,
+    /// The usual distance of neighbouring readings, milliseconds; `None` where there are too few to tell.
+    pub distance_ms: Option<i64>,
+}
+
+/// Whether flags say late, and whether any of them doubts the value: any but late, calibrated and arrival time.
+#[must_use]
+pub fn flags_of(flags: u16) -> (bool, bool) {
+    let harmless = Flags::LATE | Flags::CALIBRATED | Flags::ARRIVAL_TIME;
+    (Flags(flags).contains(Flags::LATE), flags & !harmless.0 != 0)
+}
+
+/// The lower one of two in the middle, at least 1, as the usual one of distances: a gap is no distance that a series
+/// promises. `None` of fewer than two.
+#[must_use]
+pub fn usual_distance(mut distances: Vec<i64>) -> Option<i64> {
+    if distances.len() < 2 {
+        return None;
+    }
+    let middle = (distances.len() - 1) / 2;
+    Some((*distances.select_nth_unstable(middle).1).max(1))
 }

@@ -10,7 +10,10 @@ use std::ops::Range;
 
 use super::block::Summary;
 use super::point::Point;
-use crate::store::types::{Agg, Buckets};
+use crate::store::types::{Agg, Buckets, flags_of, usual_distance};
+
+/// Distances that are looked at in points that are added at once.
+const DISTANCES: usize = 64;
 
 /// A part of a series; `P` says where it is. Pieces are handed in from old to new.
 #[derive(Debug)]
@@ -85,6 +88,12 @@ pub(crate) struct Gather {
     before: Option<f64>,
     /// The number and the values of the bucket that is being filled.
     open: (usize, Vec<f64>),
+    late: u64,
+    flagged: u64,
+    /// The time of the last point.
+    last: Option<i64>,
+    /// Distances of neighbours, spread over what was added.
+    distances: Vec<i64>,
     pub(crate) damaged: u64,
 }
 
@@ -100,6 +109,10 @@ impl Gather {
             needs_readings: aggs.iter().any(|agg| agg.needs_readings()),
             before: None,
             open: (0, Vec::new()),
+            late: 0,
+            flagged: 0,
+            last: None,
+            distances: Vec::new(),
             damaged: 0,
         })
     }
@@ -114,9 +127,9 @@ impl Gather {
             .unwrap_or(usize::MAX)
     }
 
-    /// Whether all of a block falls into one bucket, so that its summary is enough.
+    /// Whether all of a block falls into one bucket and none of it is flagged, so that its summary is enough.
     pub(crate) fn takes_whole(&self, block: &Summary) -> bool {
-        !self.needs_readings
+        !(self.needs_readings || block.any_flags)
             && block.first >= self.time.start
             && block.last < self.time.end
             && self.number(block.first) == self.number(block.last)
@@ -124,6 +137,10 @@ impl Gather {
 
     /// Adds a block for which [`Self::takes_whole`] holds.
     pub(crate) fn add_summary(&mut self, block: &Summary) {
+        let distances = (block.count as usize - 1).min(DISTANCES);
+        let usual = (block.last - block.first) / i64::from(block.count - 1).max(1);
+        self.distances.extend(std::iter::repeat_n(usual, distances));
+        self.last = Some(block.last);
         let number = self.number(block.first);
         let part = Bucket {
             count: u64::from(block.count),
@@ -144,6 +161,7 @@ impl Gather {
         let start = points.partition_point(|point| point.time < self.time.start);
         let end = points.partition_point(|point| point.time < self.time.end);
         let mut rest = points.get(start..end).unwrap_or(&[]);
+        self.look_at(rest);
         while let Some(first) = rest.first() {
             let number = self.number(first.time);
             let border = (i128::from(self.time.start) + (number as i128 + 1) * i128::from(self.step))
@@ -166,6 +184,20 @@ impl Gather {
                 self.add_each(number, now);
             }
         }
+    }
+
+    /// Flags and distances.
+    fn look_at(&mut self, points: &[Point]) {
+        for point in points.iter().filter(|point| point.flags != 0) {
+            let (late, flagged) = flags_of(point.flags);
+            self.late += u64::from(late);
+            self.flagged += u64::from(flagged);
+        }
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
+        self.distances.extend(self.last.map(|before| first.time - before));
+        let apart = points.len().div_ceil(DISTANCES);
+        self.distances.extend(points.windows(2).step_by(apart).map(|pair| pair[1].time - pair[0].time));
+        self.last = Some(last.time);
     }
 
     /// What every single reading says.
@@ -205,6 +237,9 @@ impl Gather {
                 .collect(),
             counts: self.buckets.iter().map(|bucket| bucket.count).collect(),
             columns: aggs.iter().map(column).collect(),
+            late: self.late,
+            flagged: self.flagged,
+            distance_ms: usual_distance(self.distances),
             damaged: self.damaged,
         }
     }

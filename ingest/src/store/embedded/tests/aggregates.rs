@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use pantau_proto::Flags;
 use proptest::prelude::*;
 
 use super::support::{Rig, commit};
@@ -55,6 +56,33 @@ fn directions_are_averaged_around_north() {
     assert!(mean(3_000..5_000).is_nan(), "east and west cancel each other out");
     let north = mean(5_000..7_000);
     assert!((0.0..360.0).contains(&north) && north.min(360.0 - north) < 1e-9, "{north}");
+}
+
+#[test]
+fn flags_and_the_usual_distance_are_told_from_files_and_memory_alike() {
+    let (late, spike) = (Flags::LATE.0, Flags::SPIKE.0);
+    let readings: Vec<_> = (0..5_000).map(|at| (0, at * 10_000, 1.0)).collect();
+    for flushed in [false, true] {
+        let mut rig = Rig::fresh(1);
+        let mut flagged = commit(0, &readings[..2_500]);
+        flagged.readings.flags = vec![0; 2_500];
+        flagged.readings.flags[..4].copy_from_slice(&[late, spike, late | spike, Flags::ARRIVAL_TIME.0]);
+        rig.append(flagged);
+        rig.append(commit(2_500, &readings[2_500..]));
+        if flushed {
+            rig.flush();
+        }
+        let ask = |from: i64, step: i64| {
+            let found =
+                rig.reader.aggregate(SeriesId(0), from..50_000_000, step, &[Agg::Mean], 1_000).unwrap();
+            (found.late, found.flagged, found.distance_ms)
+        };
+        assert_eq!(ask(0, 50_000_000), (2, 2, Some(10_000)));
+        // Whole blocks of which nothing is flagged are not read.
+        assert_eq!(ask(20_000, 50_000_000), (1, 1, Some(10_000)));
+        assert_eq!(ask(25_000_000, 50_000_000), (0, 0, Some(10_000)));
+        assert_eq!(ask(49_980_000, HOUR).2, None, "two readings promise nothing");
+    }
 }
 
 proptest! {
