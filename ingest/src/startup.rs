@@ -16,7 +16,11 @@ use crate::{
 use pantau_journal::FileLayer;
 use pantau_proto::{Epoch, GatewayId, v1::LossReason};
 use pantau_settings::{Complaint, Fault, Size};
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_util::sync::CancellationToken;
 
@@ -153,9 +157,7 @@ pub(crate) async fn open<F: FileLayer>(
     let dir = config.ingest.data_dir.clone();
     let data = |source| AppError::Data { dir: dir.clone(), source };
     std::fs::create_dir_all(&dir).map_err(data)?;
-    if care::is_half_restored(&dir) {
-        return Err(AppError::HalfRestored(dir));
-    }
+    not_half_restored(&dir)?;
     let lacking = room::warning_on(&files, config);
     if let Some(warning) = &lacking {
         tracing::warn!("{warning}");
@@ -187,6 +189,10 @@ pub(crate) async fn open<F: FileLayer>(
     Ok(Open { store, reader, flusher, compactor, loader, quarantine, feed, indexer, over })
 }
 
+fn not_half_restored(data_dir: &Path) -> Result<(), AppError> {
+    if care::is_half_restored(data_dir) { Err(AppError::HalfRestored(data_dir.to_owned())) } else { Ok(()) }
+}
+
 /// The bounds of what is kept on this machine: the whole store, or the control journal of a remote one.
 pub(crate) fn engine(config: &Config) -> embedded::Config {
     let folder = match config.store.engine {
@@ -205,6 +211,7 @@ pub(crate) fn engine(config: &Config) -> embedded::Config {
 
 /// Merges the files of a store that no process uses until each month is one file. Says what came of it.
 pub(crate) fn compact<F: FileLayer>(files: F, config: &Config) -> Result<String, AppError> {
+    not_half_restored(&config.ingest.data_dir)?;
     let mut opened = embedded::open(files, engine(config), &mut |_| {}).map_err(remote::OpenError::from)?;
     for damage in &opened.recovery.damage {
         tracing::error!(%damage, "the store is damaged");

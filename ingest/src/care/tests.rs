@@ -105,6 +105,29 @@ async fn a_backup_of_an_open_store_is_restored_whole_and_sound() {
 }
 
 #[tokio::test]
+async fn what_stands_in_for_the_store_beside_a_database_is_cared_for_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let control = |data_dir: &Path| {
+        let config = Config { dir: data_dir.join("control"), ..config(data_dir) };
+        embedded::open(StdFiles::new(), config, &mut |_| {}).unwrap()
+    };
+    let mut opened = control(&path("data"));
+    opened.store.append(&[commit(0), commit(1)]).unwrap();
+    assert_eq!(stores(&path("data")), ["control"]);
+    backup(&path("data"), &path("alone"), MADE).await.unwrap();
+    drop(filled(&path("data")).await);
+    backup(&path("data"), &path("both"), MADE).await.unwrap();
+    for (name, expected) in [("alone", &["control"][..]), ("both", &["store", "control"])] {
+        let new = path(&format!("new-{name}"));
+        restore(&path(name), &new).unwrap();
+        assert_eq!(stores(&new), expected);
+        assert_eq!(stored(&control(&new).reader), 2);
+        assert_eq!(std::fs::read_dir(&new).unwrap().count(), if name == "both" { 3 } else { 1 });
+    }
+}
+
+#[tokio::test]
 async fn backups_beside_a_writer_hold_everything_acknowledged_before_them() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

@@ -1,5 +1,6 @@
 //! The data folder cared for from outside: checked and backed up under load, and restored after everything was lost.
 
+use crate::disk::SmallDisk;
 use crate::kills::devices;
 use pantau_e2e::clock::{now, wait_until};
 use pantau_e2e::device::{Fleet, Manner};
@@ -157,6 +158,24 @@ fn a_backup_or_a_restore_that_is_killed_midway_is_not_taken_for_a_whole_one() {
         ledger.check(&stored(system.ingest.http), &quarantined_payloads(system.ingest.http)).is_empty()
     });
     system.assert_kept(&ledger);
+}
+
+#[test]
+fn a_backup_on_another_disk_is_a_copy_and_one_that_does_not_fit_says_so() {
+    let mut system = System::start(&options());
+    let disk = SmallDisk::new(64);
+    let (data, new) = (system.ingest.part.data.clone(), system.folder().join("new"));
+    let fleet = Fleet::start(system.gateway.mqtt, devices());
+    acked_more(&fleet, 1_000);
+    let (whole, torn) = (disk.path().join("whole"), disk.path().join("torn"));
+    ends_with(0, ", 0 bytes of them linked", &["backup".as_ref(), &data, &whole]);
+    disk.fill("filler");
+    let said = ends_with(1, "No space left", &["backup".as_ref(), &data, &torn]);
+    assert!(said.contains("mend: remove what is there"), "{said}");
+    ends_with(1, "no file BACKUP", &["restore".as_ref(), &torn, &new]);
+    ends_with(0, "restored", &["restore".as_ref(), &whole, &new]);
+    ends_with(0, "sound: ", &["verify".as_ref(), &new]);
+    system.assert_kept(&fleet.stop());
 }
 
 #[test]

@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A disk of its own, gone with its guard.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: tempfile::TempDir,
 }
 
 impl SmallDisk {
-    fn new(megabytes: u32) -> Self {
+    pub(crate) fn new(megabytes: u32) -> Self {
         let folder = tempfile::Builder::new().prefix("pantau-disk-").tempdir().unwrap();
         let options = std::ffi::CString::new(format!("size={megabytes}m")).unwrap();
         mount("tmpfs", folder.path(), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap_or_else(
@@ -36,12 +36,12 @@ impl SmallDisk {
         Self { folder }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Fills all that is left of it; gives the file that does.
-    fn fill(&self, name: &str) -> PathBuf {
+    pub(crate) fn fill(&self, name: &str) -> PathBuf {
         let path = self.path().join(name);
         let mut file = File::create(&path).unwrap();
         for size in [1 << 20, 1 << 12, 1] {

@@ -33,14 +33,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was checked.
+/// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Checked {
     /// Files, those of the journal among them.
     pub(crate) files: u64,
     /// Blocks of data files.
     pub(crate) blocks: u64,
-    /// Readings in sound blocks.
+    /// Readings in sound blocks; those of files that a merge replaced meanwhile are counted in both.
     pub(crate) readings: u64,
     /// Names of series.
     pub(crate) series: u64,
