@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use pantau_journal::FileLayer as _;
+
 use super::super::CompactError;
 use super::support::{ALL, DIR, Rig, commit};
 use crate::store::StoreReader;
@@ -87,6 +89,23 @@ fn a_file_with_a_damaged_block_is_kept_apart_and_the_others_are_merged() {
     let points = rig.reader.range(SeriesId(0), ALL, usize::MAX).unwrap();
     assert_eq!(points.times.len(), 19 * 24 + 1, "the first reading of that day came again a day later");
     assert!(points.damaged >= 24);
+}
+
+#[test]
+fn without_its_manifest_a_store_still_knows_which_files_are_newer() {
+    let mut rig = slow();
+    let before: Vec<_> = (0..2).map(|series| rig.all(series)).collect();
+    // The old files are still there, and one more, newer, with a reading that is changed once more.
+    let _reading = rig.reader.shared.lock().files.clone();
+    rig.compactor.merge_all().unwrap();
+    rig.append(commit(2_000, &[(0, MARCH, 77.0)]));
+    rig.flush();
+    assert_eq!(data_files(&rig).len(), 22);
+    rig.files.remove(&Path::new(DIR).join("MANIFEST")).unwrap();
+    let rig = rig.kill();
+    assert!(rig.recovery.damage[0].starts_with("MANIFEST"), "{:?}", rig.recovery.damage);
+    assert_eq!(rig.all(1), before[1]);
+    assert_eq!((rig.all(0)[0], &rig.all(0)[1..]), ((MARCH, 77.0), &before[0][1..]));
 }
 
 #[test]
