@@ -45,8 +45,12 @@ need_mosquitto() {
     fi
 }
 
-# A real InfluxDB for the tests of the remote engine, which start their own as well.
-need_influxd() {
+# Real databases for the tests of the remote engines, which start their own as well.
+need_databases() {
+    if [ ! -x /usr/bin/victoria-metrics ]; then
+        need /usr/bin/victoria-metrics victoria-metrics
+        service victoria-metrics stop >/dev/null 2>&1 || true
+    fi
     if [ ! -x /usr/bin/influxd ]; then
         need /usr/bin/influxd influxdb
         service influxdb stop >/dev/null 2>&1 || true
@@ -58,7 +62,7 @@ stage_tools() {
     need node nodejs
     need npm npm
     need_mosquitto
-    need_influxd
+    need_databases
     need /usr/bin/python3 python3
     need /usr/lib/python3/dist-packages/paho python3-paho-mqtt
     need /usr/bin/chromium chromium
@@ -118,7 +122,7 @@ stage_faults() {
 }
 
 stage_unit() {
-    need_influxd
+    need_databases
     cargo test --release --locked --workspace --no-fail-fast
 }
 

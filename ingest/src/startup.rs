@@ -197,7 +197,7 @@ fn not_half_restored(data_dir: &Path) -> Result<(), AppError> {
 pub(crate) fn engine(config: &Config) -> embedded::Config {
     let folder = match config.store.engine {
         Engine::Embedded => "store",
-        Engine::Influxdb => "control",
+        Engine::Influxdb | Engine::Victoriametrics => "control",
     };
     let mut engine = embedded::Config::new(config.ingest.data_dir.join(folder));
     engine.memory_bytes = config.store.memory.as_usize();
@@ -240,16 +240,19 @@ struct Found {
 /// The database, when there is one.
 pub(crate) fn server(config: &Config) -> Option<remote::Server> {
     let store = &config.store;
-    match store.engine {
-        Engine::Embedded => None,
-        Engine::Influxdb => Some(remote::Server {
-            url: store.url.clone(),
-            org: store.org.clone(),
-            bucket: store.bucket.clone(),
-            database: if store.database.is_empty() { &store.bucket } else { &store.database }.clone(),
-            token: store.token.clone(),
-        }),
-    }
+    let kind = match store.engine {
+        Engine::Embedded => return None,
+        Engine::Influxdb => remote::Kind::Influx,
+        Engine::Victoriametrics => remote::Kind::Victoria { settle: store.settle },
+    };
+    Some(remote::Server {
+        url: store.url.clone(),
+        org: store.org.clone(),
+        bucket: store.bucket.clone(),
+        database: if store.database.is_empty() { &store.bucket } else { &store.database }.clone(),
+        token: store.token.clone(),
+        kind,
+    })
 }
 
 /// An engine that is recovered.

@@ -23,8 +23,8 @@ use crate::spool::{Offer, Spool};
 
 /// How long ingest may take for its first answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long batches may be in flight without any ack.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long batches may be in flight without any ack. An ingest whose database must settle first takes up to twice 25 s.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Losses of one batch at most.
 const LOSSES: usize = 500;
 

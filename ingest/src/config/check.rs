@@ -3,7 +3,7 @@
 use super::{Config, Engine, Gateway};
 use crate::store::remote::address;
 use pantau_settings::{Fault, Secret, Settings, Size, between};
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 impl Settings for Config {
     const PRINTED_BY: &'static str = "pantau-ingest config";
@@ -90,6 +90,24 @@ impl Config {
                     )),
                     None => Ok(()),
                 }
+            }
+            Engine::Victoriametrics => {
+                address(&store.url).map_err(|(what, mend)| Fault::new("store.url", what, mend))?;
+                let given = texts[1..].iter().find(|(_, text)| !text.is_empty());
+                if let Some((key, _)) = given {
+                    return Err(Fault::new(
+                        format!("store.{key}"),
+                        "means nothing to VictoriaMetrics",
+                        "remove it",
+                    ));
+                }
+                // Shorter is not safe when it is killed. A batch waits twice as long at most, and gateways for 60 s.
+                let (least, most) = (Duration::from_secs(10), Duration::from_secs(25));
+                if !(least..=most).contains(&store.settle) {
+                    let what = format!("{:?} is not from 10s to 25s", store.settle);
+                    return Err(Fault::new("store.settle", what, "write for example \"15s\""));
+                }
+                Ok(())
             }
             Engine::Influxdb => {
                 address(&store.url).map_err(|(what, mend)| Fault::new("store.url", what, mend))?;

@@ -97,6 +97,8 @@ pub enum Engine {
     Embedded,
     /// An InfluxDB with the v2 write API.
     Influxdb,
+    /// A VictoriaMetrics.
+    Victoriametrics,
 }
 
 /// Where readings are kept.
@@ -117,6 +119,9 @@ pub struct Store {
     pub token: Secret,
     /// A file whose first line is the token.
     pub token_file: Option<PathBuf>,
+    /// How long an ack waits for VictoriaMetrics to keep what it took.
+    #[serde(deserialize_with = "duration")]
+    pub settle: Duration,
     /// Memory of readings not yet in files; reached, they are flushed.
     pub memory: Size,
     /// The longest that a reading waits for its file.
@@ -136,6 +141,7 @@ impl Default for Store {
             database: String::new(),
             token: Secret::default(),
             token_file: None,
+            settle: Duration::from_secs(15),
             memory: Size(128 << 20),
             flush_after: Duration::from_secs(24 * 3600),
             free_floor: Size(64 << 20),

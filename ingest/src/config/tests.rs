@@ -51,6 +51,33 @@ fn a_token_is_never_shown() {
 }
 
 #[test]
+fn an_engine_is_told_what_it_needs_and_nothing_else() {
+    let store = |lines: &str| format!("[store]\n{lines}\n");
+    let url = "url = \"http://127.0.0.1:8086\"\n";
+    let influx = format!("engine = \"influxdb\"\n{url}bucket = \"b\"\norg = \"o\"\ntoken = \"t\"\n");
+    let victoria = format!("engine = \"victoriametrics\"\n{url}");
+    assert_eq!(parse(&store(&influx)).unwrap().store.engine, Engine::Influxdb);
+    assert_eq!(parse(&store(&victoria)).unwrap().store.settle, Duration::from_secs(15));
+    let with = |engine: &str, more: &str| problem(&store(&format!("{engine}{more}")));
+    for (text, said) in [
+        (with("", url), "2: store.url: means nothing to the embedded engine"),
+        (with("", "engine = \"influx\""), "2: store.engine: "),
+        (with(&format!("engine = \"influxdb\"\n{url}"), ""), "store.bucket: is empty"),
+        (with("engine = \"influxdb\"\n", "url = \"here\""), "3: store.url: \"here\" is no address"),
+        (with("engine = \"influxdb\"\n", "url = \"https://db\""), "3: store.url: \"https://db\": this build"),
+        (
+            with("engine = \"influxdb\"\n", "url = \"http://db/v2\""),
+            "3: store.url: \"http://db/v2\" has more",
+        ),
+        (with(&influx, "token_file = \"t\""), "7: store.token_file: is given beside a token"),
+        (with(&victoria, "bucket = \"b\""), "4: store.bucket: means nothing to VictoriaMetrics"),
+        (with(&victoria, "settle = \"5s\""), "4: store.settle: 5s is not from 10s to 25s"),
+    ] {
+        assert!(text.contains(said) && text.contains("mend: "), "{text}");
+    }
+}
+
+#[test]
 fn a_value_out_of_bounds_is_named_with_its_key() {
     for (text, said) in [
         ("[store]\nmemory = \"1 B\"\n", "2: store.memory: 1 B is not between 64 KiB and 1 TiB"),

@@ -1,5 +1,6 @@
 //! What every engine does alike, as one suite: it runs on the embedded engine and on a remote one with a real influxd
-//! behind it. What an engine does beyond that (what counts as a duplicate, what survives a power cut) is tested with it.
+//! behind it. VictoriaMetrics passes a part of it that is named here: it shows readings some time after the ack, keeps an
+//! arbitrary one of two values at one time, keeps no times before 1970 and rounds the most extreme values. What an engine does beyond that (what counts as a duplicate, what survives a power cut) is tested with it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,10 +8,10 @@ use std::any::Any;
 use std::ops::Range;
 
 use pantau_journal::StdFiles;
-use pantau_proto::{Epoch, GatewayId};
+use pantau_proto::{Epoch, Flags, GatewayId};
 
 use super::embedded::{self, Opened};
-use super::remote::Database;
+use super::remote::{Database, VictoriaMetrics};
 use super::{
     Agg, Commit, Loss, NewSeries, Points, ReadError, Refused, SeriesId, Store, StoreError, StoreReader,
 };
@@ -55,14 +56,60 @@ impl Engine for Database {
     }
 }
 
+/// A store on VictoriaMetrics that shows what it took before it says so.
+struct Shown(super::remote::RemoteStore<StdFiles>, std::sync::Arc<VictoriaMetrics>);
+
+impl Engine for std::sync::Arc<VictoriaMetrics> {
+    type Writing = Shown;
+    type Reading = super::remote::RemoteReader<StdFiles>;
+
+    fn open(&self) -> (Self::Writing, Self::Reading, Box<dyn Any>) {
+        // Nothing is killed here, so nothing has to settle.
+        let opened = VictoriaMetrics::open(self, std::time::Duration::ZERO);
+        self.show();
+        self.runtime.block_on(opened.loader.try_load()).unwrap();
+        (Shown(opened.store, Self::clone(self)), opened.reader, Box::new(opened.flusher))
+    }
+}
+
+impl Store for Shown {
+    fn append(&mut self, commits: &[Commit]) -> Result<usize, StoreError> {
+        let taken = self.0.append(commits);
+        self.1.show();
+        taken
+    }
+
+    fn amended(&mut self) -> Vec<(usize, Commit)> {
+        self.0.amended()
+    }
+
+    fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> pantau_proto::RangeSet {
+        self.0.ranges(gateway, epoch)
+    }
+
+    fn next_series(&self) -> SeriesId {
+        self.0.next_series()
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.0.flush()
+    }
+}
+
 /// Each case opens the engine on what the cases before left, with series of its own.
 fn run<E: Engine>(engine: &E) {
+    run_part(engine);
+    identity_is_series_and_time(engine);
+    bits_are_kept(engine);
+}
+
+/// What VictoriaMetrics conforms to as well, once it shows what it took.
+fn run_part<E: Engine>(engine: &E) {
     for case in [
         readable_when_append_returns::<E>,
-        identity_is_series_and_time,
-        bits_are_kept,
         channels_are_series_of_their_own,
         steps_gather_what_lies_in_them,
+        steps_tell_flags_and_the_usual_distance,
         questions_beyond_a_bound_are_refused,
         long_periods_are_whole,
         what_is_no_reading_survives_too,
@@ -70,6 +117,12 @@ fn run<E: Engine>(engine: &E) {
     ] {
         case(engine);
     }
+}
+
+#[test]
+fn victoriametrics_conforms_in_part() {
+    let options = ["-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms"];
+    run_part(&std::sync::Arc::new(VictoriaMetrics::start(&options)));
 }
 
 #[test]
@@ -285,6 +338,28 @@ fn steps_gather_what_lies_in_them<E: Engine>(engine: &E) {
             }
         }
     }
+}
+
+fn steps_tell_flags_and_the_usual_distance<E: Engine>(engine: &E) {
+    let (mut store, reader, _keeper) = engine.open();
+    let first = store.next_series();
+    let readings: Vec<(u32, i64, f64)> = (0..300).map(|at| (0, NOW + at * 500, 1.0)).collect();
+    let mut commit = commit(&store, &["ten/q", "ten/none"], &readings);
+    let late = (Flags::LATE | Flags::SPIKE).0;
+    let flag =
+        |at: u16| [0, Flags::LATE.0, Flags::ARRIVAL_TIME.0, Flags::OUT_OF_RANGE.0, late][usize::from(at % 5)];
+    commit.readings.flags = (0..300).map(flag).collect();
+    append(&mut store, commit);
+    for (aggs, time, count) in [
+        ([Agg::Mean], NOW..NOW + 150_000, 60),
+        ([Agg::P95], NOW..NOW + 150_000, 60),
+        ([Agg::Max], NOW + 2_500..NOW + 12_500, 4),
+    ] {
+        let buckets = reader.aggregate(first, time, 10_000, &aggs, 100).unwrap();
+        assert_eq!((buckets.late, buckets.flagged, buckets.distance_ms), (count * 2, count * 2, Some(500)));
+    }
+    let none = reader.aggregate(SeriesId(first.0 + 1), NOW..NOW + 9, 1, &[Agg::Max], 100).unwrap();
+    assert_eq!((none.late, none.flagged, none.distance_ms), (0, 0, None));
 }
 
 fn questions_beyond_a_bound_are_refused<E: Engine>(engine: &E) {

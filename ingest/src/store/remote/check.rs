@@ -12,8 +12,12 @@ use influxdb2::{
 use pantau_settings::Fault;
 
 use super::influx::{Influx, has_rows};
-use super::server::{Fault as ReadFault, Server};
+use super::server::{Fault as ReadFault, Kind, Server};
+use super::victoria::Victoria;
 use super::writer::{Answer, Bounds, Writer, clipped, probe_line};
+
+/// Seconds that VictoriaMetrics may take to show a new series; it is about ten.
+const VISIBLE_WITHIN_S: u32 = 30;
 
 /// What was found: lines for people; warnings do not make the check fail.
 #[derive(Debug, Default)]
@@ -43,6 +47,10 @@ pub(crate) async fn check(server: &Server, now: i64, oldest: i64, create: bool) 
             return Err(Fault::new("store.url", what, "start the database, or correct the address"));
         }
         Ok(_) | Err(_) => report.fine.push(format!("{} answers", server.url)),
+    }
+    if let Kind::Victoria { .. } = server.kind {
+        victoria(&Victoria { client: reading }, &writer, server, now, oldest, &mut report).await?;
+        return Ok(report);
     }
     bucket(&writer, server, now, oldest, create, &mut report).await?;
     match writer.post(probe_line(now)).await {
@@ -74,6 +82,54 @@ pub(crate) async fn check(server: &Server, now: i64, oldest: i64, create: bool) 
         }
     }
     Ok(report)
+}
+
+/// What VictoriaMetrics must be told on its command line, and that it gives back what it took.
+async fn victoria(
+    victoria: &Victoria,
+    writer: &Writer,
+    server: &Server,
+    now: i64,
+    oldest: i64,
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let process = victoria.process().await.map_err(|fault| {
+        let what = format!("{} does not say how it was started: {fault}", server.url);
+        Fault::new("store.url", what, "it must be a VictoriaMetrics whose /metrics can be read from here")
+    })?;
+    if process.dedup != "1ms" {
+        let what = format!("-dedup.minScrapeInterval is {:?}", process.dedup);
+        let mend =
+            "start VictoriaMetrics with -dedup.minScrapeInterval=1ms, or what is sent again is kept twice";
+        return Err(Fault::new("store.url", what, mend));
+    }
+    match process.retention_ms {
+        Some(kept) if now.saturating_sub(kept) > oldest => report.warnings.push(format!(
+            "{} keeps {} days only, while limits.oldest lets older readings in: those go to the quarantine, and stored \
+             ones are deleted after that time. Start it with a longer -retentionPeriod, or raise limits.oldest",
+            server.url,
+            kept / 86_400_000
+        )),
+        Some(_) => {}
+        None => report.warnings.push(format!("{} does not say how long it keeps points", server.url)),
+    }
+    match writer.post(probe_line(now)).await {
+        Answer::Taken => report.fine.push(format!("{} takes readings", server.url)),
+        answer => return Err(unwritten(server, answer)),
+    }
+    for _ in 0..VISIBLE_WITHIN_S {
+        let found = victoria.range("pantau/pantau_probe", now..now + 1, 10).await.map_err(|fault| {
+            let what = format!("{} cannot be read: {fault}", server.url);
+            Fault::new("store.url", what, "it must be a VictoriaMetrics of one node with /api/v1/export")
+        })?;
+        if found.is_some_and(|points| points.times == [now]) {
+            report.fine.push(format!("{} gives them back", server.url));
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    let what = format!("{} does not have what was written {VISIBLE_WITHIN_S} s ago", server.url);
+    Err(Fault::new("store.url", what, "its own log says why; is -retentionPeriod too short?"))
 }
 
 /// The bucket and its retention, where the server tells of buckets.

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use pantau_proto::Flags;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::line::{TIMES, parts};
 use super::server::{Client, Fault};
 use crate::store::embedded::{Gather, Point};
-use crate::store::types::{Agg, Buckets, Points};
+use crate::store::types::{Agg, Buckets, Points, flags_of, usual_distance};
 
 /// Rows of one answer at most; servers cut off what is beyond a bound of their own, which is never below.
 pub(crate) const PAGE: usize = 10_000;
@@ -21,6 +22,9 @@ pub(crate) const PAGE: usize = 10_000;
 const MOST_BYTES: usize = 64 << 20;
 /// Steps longer than this (about 10 years) are asked for one by one: the server counts nanoseconds in 64 bits.
 const LONG_STEP_MS: i64 = 315_360_000_000;
+
+/// Readings in a row whose distances are looked at.
+const NEIGHBOURS: usize = 64;
 
 /// Asks a database.
 #[derive(Clone, Debug)]
@@ -137,13 +141,12 @@ impl Influx {
         Ok(())
     }
 
-    /// Fills `buckets`, whose starts are set and lie `step` apart, the last one being cut at `end`, with what the server
-    /// reckons.
+    /// Fills `buckets`, whose starts are set and lie `step` apart in `time`, with what the server reckons.
     pub(crate) async fn aggregate(
         &self,
         name: &str,
+        time: Range<i64>,
         step: i64,
-        end: i64,
         aggs: &[Agg],
         buckets: &mut Buckets,
     ) -> Result<(), Fault> {
@@ -156,7 +159,9 @@ impl Influx {
         let together = if step > LONG_STEP_MS { 1 } else { PAGE };
         for (number, chunk) in starts.chunks(together).enumerate() {
             let (Some(&start), Some(&last)) = (chunk.first(), chunk.last()) else { break };
-            let Some(filter) = filter(name, &(start..last.saturating_add(step).min(end))) else { continue };
+            let Some(filter) = filter(name, &(start..last.saturating_add(step).min(time.end))) else {
+                continue;
+            };
             let group = if together == 1 {
                 String::new()
             } else {
@@ -179,7 +184,42 @@ impl Influx {
                 }
             }
         }
+        let doubts = (0..16).map(|bit| 1 << bit).filter(|bit| flags_of(*bit).1).sum();
+        buckets.late = self.count_flags(name, &time, Flags::LATE.0).await?;
+        buckets.flagged = self.count_flags(name, &time, doubts).await?;
+        buckets.distance_ms = self.distance(name, &time, buckets).await?;
         Ok(())
+    }
+
+    /// Readings with any of these flags.
+    async fn count_flags(&self, name: &str, time: &Range<i64>, any: u16) -> Result<u64, Fault> {
+        let Some(filter) = filter(name, time) else { return Ok(0) };
+        let body = self.ask(&format!("SELECT count(\"flags\") {filter} AND \"flags\" & {any} > 0")).await?;
+        let rows = parse(&body)?;
+        Ok(rows.iter().flat_map(|series| &series.values).find_map(|row| cell(row, 1)).unwrap_or(0))
+    }
+
+    /// The usual distance of neighbours, from some at the beginning, in the middle and at the end.
+    async fn distance(&self, name: &str, time: &Range<i64>, buckets: &Buckets) -> Result<Option<i64>, Fault> {
+        let filled = buckets.starts.iter().zip(&buckets.counts).filter(|(_, count)| **count > 0);
+        let filled: Vec<i64> = filled.map(|(start, _)| *start).collect();
+        let mut looked = [0, filled.len() / 2, filled.len().saturating_sub(1)];
+        looked.sort_unstable();
+        let mut distances = Vec::new();
+        for (number, at) in looked.iter().enumerate() {
+            let Some(start) = filled.get(*at).filter(|_| number == 0 || looked[number - 1] != *at) else {
+                continue;
+            };
+            let Some(filter) = filter(name, &(*start..time.end)) else { continue };
+            let body = self.ask(&format!("SELECT \"value\" {filter} LIMIT {NEIGHBOURS}")).await?;
+            let times: Vec<i64> = parse(&body)?
+                .iter()
+                .flat_map(|series| &series.values)
+                .filter_map(|row| cell(row, 0))
+                .collect();
+            distances.extend(times.windows(2).map(|pair| pair[1] - pair[0]));
+        }
+        Ok(usual_distance(distances))
     }
 
     /// The newest and oldest readings of all series of a quantity, by device and channel (empty: none).

@@ -15,12 +15,16 @@
 use bytes::Bytes;
 use hashbrown::HashMap;
 use pantau_proto::v1::Reason;
-use std::{io::Write as _, ops::Range, sync::Arc};
+use std::{
+    io::Write as _,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
 
 use crate::store::types::{Commit, SeriesId};
 
 /// Times that a database of nanoseconds can hold, in milliseconds: the years 1677 to 2262.
-pub(crate) const TIMES: std::ops::RangeInclusive<i64> = -9_223_372_036_854..=9_223_372_036_854;
+pub(crate) const TIMES: RangeInclusive<i64> = -9_223_372_036_854..=9_223_372_036_854;
 
 /// Where a reading stands: which commit of the append, which reading of the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,9 +110,11 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// The lines of `commits`, and what cannot be a line. `name` knows every series.
+    /// The lines of `commits`, and what cannot be a line or lies beyond the `times` that the database keeps. `name` knows
+    /// every series.
     pub(crate) fn of(
         commits: &[Commit],
+        times: &RangeInclusive<i64>,
         heads: &mut Heads,
         name: impl Fn(SeriesId) -> Option<Arc<str>>,
     ) -> (Self, Vec<Refusal>) {
@@ -125,9 +131,9 @@ impl Lines {
             {
                 let place = Place { commit: number, reading };
                 let head = match heads.of(*series, &name) {
-                    Some(head) if value.is_finite() && TIMES.contains(time) => head,
+                    Some(head) if value.is_finite() && times.contains(time) => head,
                     head => {
-                        refused.push(unwritable(place, head.is_some(), *time, *value));
+                        refused.push(unwritable(place, head.is_some(), times, *time, *value));
                         continue;
                     }
                 };
@@ -180,15 +186,19 @@ impl Lines {
     }
 }
 
-fn unwritable(place: Place, named: bool, time: i64, value: f64) -> Refusal {
+fn unwritable(place: Place, named: bool, times: &RangeInclusive<i64>, time: i64, value: f64) -> Refusal {
     let (reason, detail) = if !named {
         (Reason::BadName, "line protocol cannot express this name".to_owned())
     } else if !value.is_finite() {
         (Reason::NotFinite, format!("the database keeps no {value}"))
-    } else if time < 0 {
-        (Reason::TimeTooOld, "the database keeps times from the year 1677 on".to_owned())
+    } else if time < *times.start() {
+        (Reason::TimeTooOld, format!("the database keeps readings from {} on", shown(*times.start())))
     } else {
-        (Reason::TimeInFuture, "the database keeps times up to the year 2262".to_owned())
+        (Reason::TimeInFuture, format!("the database keeps readings up to {}", shown(*times.end())))
     };
     Refusal { place, reason, detail }
+}
+
+fn shown(time: i64) -> String {
+    jiff::Timestamp::from_millisecond(time).map_or_else(|_| format!("{time} ms"), |time| time.to_string())
 }

@@ -97,7 +97,7 @@ impl<F: FileLayer> Loader<F> {
     /// When the database does not answer; what it said before is kept.
     pub(crate) async fn try_load(&self) -> Result<(), Fault> {
         for quantity in self.quantities() {
-            for ((device, channel), known) in self.reader.influx.known(&quantity).await? {
+            for ((device, channel), known) in self.reader.queries.known(&quantity).await? {
                 let name = match channel.as_str() {
                     "" => format!("{device}/{quantity}"),
                     channel => format!("{device}/{quantity}/{channel}"),

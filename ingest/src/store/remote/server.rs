@@ -12,6 +12,22 @@ use super::writer::{clipped, reason};
 /// What one request may take: a body that a busy server swallows slowly needs seconds.
 const REQUEST: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
+/// Bytes of one line of an answer at most, and of the words of an error.
+const MOST_LINE: usize = 8 << 20;
+
+/// Whose database it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// InfluxDB 2 or later: what it has answered 204 for is kept and readable.
+    #[default]
+    Influx,
+    /// VictoriaMetrics: it answers before it writes to its disk, so an ack waits for so long, and what had not settled when
+    /// it was restarted is sent again.
+    Victoria {
+        /// How long until what it has taken is kept.
+        settle: Duration,
+    },
+}
 
 /// The address of a server, as configured.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +42,8 @@ pub struct Server {
     pub database: String,
     /// API token; may be empty where none is asked for.
     pub token: Secret,
+    /// Whose database it is.
+    pub kind: Kind,
 }
 
 /// Why something could not be read.
@@ -101,14 +119,50 @@ impl Server {
 }
 
 impl Client {
-    /// The body of an answer with status 200 or 204, of `most` bytes at most.
+    /// The body of an answer with a status of success, of `most` bytes at most.
     pub(crate) async fn get(
         &self,
         path: &str,
         query: &[(&str, &str)],
         most: usize,
     ) -> Result<Vec<u8>, Fault> {
-        let transport = |error: reqwest::Error| Fault::Transport(reason(&error.without_url()));
+        let mut response = self.ask(path, query).await?;
+        whole(&mut response, most).await
+    }
+
+    /// Hands over the lines of an answer one by one, until `take` has enough.
+    pub(crate) async fn get_lines(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        let mut response = self.ask(path, query).await?;
+        let mut rest: Vec<u8> = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
+            let searched = rest.len();
+            rest.extend_from_slice(&chunk);
+            let mut start = 0;
+            while let Some(end) = rest[start.max(searched)..].iter().position(|byte| *byte == b'\n') {
+                let end = start.max(searched) + end;
+                if !take(&rest[start..end]) {
+                    return Ok(());
+                }
+                start = end + 1;
+            }
+            rest.drain(..start);
+            if rest.len() > MOST_LINE {
+                return Err(Fault::TooLarge(MOST_LINE));
+            }
+        }
+        if !rest.is_empty() {
+            take(&rest);
+        }
+        Ok(())
+    }
+
+    /// The answer, when its status is one of success.
+    async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<reqwest::Response, Fault> {
         let mut url = self.base.clone();
         url.set_path(path);
         let mut request = self.http.get(url).query(query).header(header::ACCEPT, "application/json");
@@ -117,17 +171,25 @@ impl Client {
         }
         let mut response = request.send().await.map_err(transport)?;
         let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(transport)? {
-            if body.len() + chunk.len() > most {
-                return Err(Fault::TooLarge(most));
-            }
-            body.extend_from_slice(&chunk);
-        }
         if status.is_success() {
-            Ok(body)
-        } else {
-            Err(Fault::Status(status.as_u16(), clipped(&String::from_utf8_lossy(&body))))
+            return Ok(response);
         }
+        let said = whole(&mut response, MOST_LINE).await?;
+        Err(Fault::Status(status.as_u16(), clipped(&String::from_utf8_lossy(&said))))
     }
+}
+
+async fn whole(response: &mut reqwest::Response, most: usize) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(transport)? {
+        if body.len() + chunk.len() > most {
+            return Err(Fault::TooLarge(most));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn transport(error: reqwest::Error) -> Fault {
+    Fault::Transport(reason(&error.without_url()))
 }

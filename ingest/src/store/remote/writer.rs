@@ -31,7 +31,7 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
     /// Bodies on their way at the same time.
     pub(crate) in_flight: usize,
-    /// How long nothing at all may be taken before the gateways are told to send again. Below the 30 s for which they
+    /// How long nothing at all may be taken before the gateways are told to send again. Below the 60 s for which they
     /// wait for an ack.
     pub(crate) patience: Duration,
     /// The same once ingest stops.
@@ -158,7 +158,7 @@ impl Writer {
         }
     }
 
-    async fn patience(&self) {
+    pub(crate) async fn patience(&self) {
         tokio::select! {
             () = tokio::time::sleep(self.bounds.patience) => {}
             () = async {
@@ -170,7 +170,7 @@ impl Writer {
         }
     }
 
-    fn gives_up(&self) -> String {
+    pub(crate) fn gives_up(&self) -> String {
         let silent = || format!("nothing was taken for {:?}", self.bounds.patience);
         let why = self.alarm.shown().unwrap_or_else(silent);
         self.alarm.raise(&why);
@@ -219,7 +219,11 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut said = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        said = format!("{said}: {cause}");
+        let more = cause.to_string();
+        // Some of them repeat what they stand on.
+        if !said.contains(&more) {
+            said = format!("{said}: {more}");
+        }
         source = cause.source();
     }
     said

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pantau_journal::sim::{PowerCut, SimFiles};
+
 use super::standin::Fault;
 use super::support::{Database, NOW, commit, named};
 use crate::store::remote::Opened;
-use crate::store::{Store, StoreReader};
+use crate::store::{Store, StoreError, StoreReader};
 
 const KILLS: usize = 4;
 const TOGETHER: u64 = 500;
@@ -66,4 +68,31 @@ fn nothing_acked_is_missing_when_the_database_is_killed_under_load() {
     assert_eq!((counters.readings, counters.stored), (acked, acked));
     println!("{acked} readings acked over {KILLS} kills, {withheld} appends withheld");
     drop(flusher);
+}
+
+#[test]
+fn a_crash_between_database_and_journal_stores_nothing_twice() {
+    let database = Database::start();
+    let mut files = SimFiles::new();
+    let part: Vec<_> = (0..100).map(|at| (0, NOW + at * 1_000, at as f64)).collect();
+    let mut first = commit(0, &part);
+    first.new_series = vec![named(0, "dev/q")];
+    for cut in [PowerCut::LoseAll, PowerCut::KeepAll] {
+        let Opened { mut store, flusher, .. } = database.open_on(files.clone());
+        files.fail_sync(0);
+        let error = store.append(std::slice::from_ref(&first)).unwrap_err();
+        assert!(matches!(error, StoreError::Failed(_)), "no ack: {error}");
+        assert_eq!(database.values("dev/q").len(), 100, "the database has them");
+        drop((store, flusher));
+        files = files.crash(cut);
+    }
+    // Whether the record survived decides what the gateway sends again; the readings are there once in any case.
+    let Opened { mut store, reader, .. } = database.open_on(files);
+    let committed = store.ranges(&first.gateway, first.epoch);
+    if !committed.contains_range(0, 100) {
+        assert_eq!(store.append(&[first]).unwrap(), 1);
+    }
+    let values: Vec<f64> = database.values("dev/q").iter().map(|(_, value)| *value).collect();
+    assert_eq!(values, (0..100).map(f64::from).collect::<Vec<_>>());
+    assert_eq!((reader.counters().readings, reader.counters().stored), (100, 100));
 }

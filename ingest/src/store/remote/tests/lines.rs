@@ -11,7 +11,7 @@ use crate::store::types::{Commit, SeriesId};
 
 fn encode(commit: Commit, names: &[String]) -> (Lines, Vec<Reason>) {
     let name = |series: SeriesId| names.get(series.index()).map(|name| name.as_str().into());
-    let (lines, refused) = Lines::of(&[commit], &mut Heads::default(), name);
+    let (lines, refused) = Lines::of(&[commit], &TIMES, &mut Heads::default(), name);
     (lines, refused.into_iter().map(|refusal| refusal.reason).collect())
 }
 

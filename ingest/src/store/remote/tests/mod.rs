@@ -6,6 +6,8 @@ mod kills;
 mod lines;
 mod standin;
 mod support;
+mod victoria;
 mod writes;
 
 pub(crate) use support::Database;
+pub(crate) use victoria::VictoriaMetrics;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use pantau_journal::StdFiles;
+use pantau_journal::{FileLayer, StdFiles};
 use pantau_settings::Secret;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -11,9 +11,9 @@ use super::influxd::{DATABASE, Influxd};
 use super::standin::{BUCKET, ORG, Standin, TOKEN};
 use crate::store::embedded;
 use crate::store::remote::influx::Influx;
-use crate::store::remote::line::{Heads, Lines, Refusal};
+use crate::store::remote::line::{Heads, Lines, Refusal, TIMES};
 use crate::store::remote::writer::{Bounds, Writer};
-use crate::store::remote::{Config, Opened, Server, open};
+use crate::store::remote::{Config, Kind, Opened, Server, open};
 use crate::store::types::{Commit, NewSeries, SeriesId};
 use pantau_proto::{Epoch, GatewayId};
 
@@ -46,6 +46,7 @@ impl Database {
             bucket: BUCKET.to_owned(),
             database: DATABASE.to_owned(),
             token: Secret::new(TOKEN),
+            kind: Kind::Influx,
         }
     }
 
@@ -71,7 +72,7 @@ impl Database {
         names: &[&str],
     ) -> Result<Vec<Refusal>, String> {
         let name = |series: SeriesId| names.get(series.index()).map(|name| (*name).into());
-        let (lines, refused) = Lines::of(&[commit], &mut Heads::default(), name);
+        let (lines, refused) = Lines::of(&[commit], &TIMES, &mut Heads::default(), name);
         assert_eq!(refused, []);
         self.runtime.block_on(writer.write(&lines, NOW))
     }
@@ -84,9 +85,14 @@ impl Database {
 
     /// The store on this database, as it was left.
     pub(crate) fn open(&self) -> Opened<StdFiles> {
+        self.open_on(StdFiles::default())
+    }
+
+    /// The same on other files.
+    pub(crate) fn open_on<F: FileLayer>(&self, files: F) -> Opened<F> {
         let config = Config { control: control(self.folder.path()), server: self.server() };
         let handle = self.runtime.handle().clone();
-        let mut opened = open(StdFiles::default(), config, handle, self.stop.clone(), &mut |_| {}).unwrap();
+        let mut opened = open(files, config, handle, self.stop.clone(), &mut |_| {}).unwrap();
         opened.store.writer.bounds = bounds();
         opened.reader.control().set_indexed(u64::MAX);
         opened
