@@ -70,14 +70,7 @@ pub(crate) struct Copied {
 
 /// Copies the store in `from` to `to`, which has no such files yet.
 pub(crate) fn copy_store(from: &Path, to: &Path) -> Result<Copied, CopyError> {
-    let mut copier =
-        Copier { from, to, files: ReadOnlyFiles::new(), data: BTreeMap::new(), lacking: Vec::new() };
-    // Before anything is made in the target.
-    copier.manifest()?;
-    for folder in ["data", "journal"] {
-        let folder = to.join(folder);
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    }
+    let mut copier = Copier::begin(from, to)?;
     for _ in 0..ROUNDS {
         copier.lacking.clear();
         let manifest = copier.manifest()?;
@@ -89,7 +82,8 @@ pub(crate) fn copy_store(from: &Path, to: &Path) -> Result<Copied, CopyError> {
     Err(CopyError::Restless(from.to_owned()))
 }
 
-struct Copier<'a> {
+/// A copy under way: the steps of a round, apart so that tests can put a flush or a merge between them.
+pub(super) struct Copier<'a> {
     from: &'a Path,
     to: &'a Path,
     files: ReadOnlyFiles,
@@ -98,8 +92,20 @@ struct Copier<'a> {
     lacking: Vec<String>,
 }
 
-impl Copier<'_> {
-    fn manifest(&self) -> Result<Manifest, CopyError> {
+impl<'a> Copier<'a> {
+    pub(super) fn begin(from: &'a Path, to: &'a Path) -> Result<Self, CopyError> {
+        let files = ReadOnlyFiles::new();
+        let copier = Self { from, to, files, data: BTreeMap::new(), lacking: Vec::new() };
+        // Before anything is made in the target.
+        copier.manifest()?;
+        for folder in ["data", "journal"] {
+            let folder = to.join(folder);
+            fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        }
+        Ok(copier)
+    }
+
+    pub(super) fn manifest(&self) -> Result<Manifest, CopyError> {
         let path = || self.from.join("MANIFEST");
         match Manifest::load(&self.files, self.from) {
             Ok(Some(manifest)) => Ok(manifest),
@@ -112,7 +118,10 @@ impl Copier<'_> {
     }
 
     /// The files of a manifest; `None` when one of them was replaced meanwhile.
-    fn data_files(&mut self, manifest: &Manifest) -> Result<Option<Vec<(String, Sum)>>, CopyError> {
+    pub(super) fn data_files(
+        &mut self,
+        manifest: &Manifest,
+    ) -> Result<Option<Vec<(String, Sum)>>, CopyError> {
         let mut files = Vec::with_capacity(manifest.files.len());
         for file in &manifest.files {
             let name = format!("data/{}", file.id.name());
@@ -160,7 +169,7 @@ impl Copier<'_> {
     }
 
     /// The journal as it is now; `None` when it no longer begins where the files of `manifest` end.
-    fn journal(&mut self, manifest: &Manifest) -> Result<Option<Vec<(String, Sum)>>, CopyError> {
+    pub(super) fn journal(&mut self, manifest: &Manifest) -> Result<Option<Vec<(String, Sum)>>, CopyError> {
         let (from, to) = (self.from.join("journal"), self.to.join("journal"));
         for entry in fs::read_dir(&to).map_err(failed(&to))? {
             let path = entry.map_err(failed(&to))?.path();

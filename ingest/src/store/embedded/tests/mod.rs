@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod compact;
+mod copy;
 mod damage;
 mod engine;
 mod example;
