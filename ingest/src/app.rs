@@ -1,8 +1,8 @@
 //! Wires the parts together; the only file that starts tasks, every one of which is joined.
 //!
 //! ```text
-//! start   store (recovery) → quarantine index caught up → committer, flusher, indexer, loader of a
-//!         remote engine → gRPC, HTTP
+//! start   store (recovery) → quarantine index caught up → committer, flusher, compactor, indexer,
+//!         loader of a remote engine → gRPC, HTTP
 //! stop    listeners: no new work, what is in flight is answered → committer drained, memory flushed → flusher,
 //!         indexer; 10 seconds at most
 //! ```

@@ -87,7 +87,7 @@ struct Ordered {
     /// Sequence of the segment to which the last record went.
     active: u64,
     snapshot: Taken,
-    /// Sessions have no room: said once.
+    /// Sessions have no room: said once, until there is plenty again.
     crowded: bool,
 }
 
@@ -178,17 +178,17 @@ impl<F: FileLayer> Spool<F> {
         record: &Record,
         bytes: &[u8],
     ) -> Result<Ticket, SubmitError> {
-        let crowded = !ordered.state.sessions.has_room(record);
-        if crowded && !ordered.crowded {
-            tracing::warn!(
-                bytes = self.shared.bounds.snapshot_bytes(),
-                "sessions and unreleased QoS 2 messages fill their part of the spool: new ones have to wait; a larger spool.segment has room for more"
-            );
-        }
-        ordered.crowded = crowded;
-        if crowded {
+        if !ordered.state.sessions.has_room(record) {
+            if !std::mem::replace(&mut ordered.crowded, true) {
+                tracing::warn!(
+                    bytes = self.shared.bounds.snapshot_bytes(),
+                    "sessions and unreleased QoS 2 messages fill their part of the spool: new ones have to wait; a larger spool.segment has room for more"
+                );
+            }
             return Err(SubmitError::Full);
         }
+        // Not with the next record that needs none of that room, or each try of those that wait would be told.
+        ordered.crowded &= !ordered.state.sessions.has_plenty();
         self.append_locked(ordered, Door::Common, record, bytes).map_err(|error| self.refused(error))
     }
 

@@ -110,6 +110,11 @@ impl Sessions {
         more == 0 || self.bytes + more <= self.share
     }
 
+    /// Whether a quarter of the share is free.
+    pub(crate) fn has_plenty(&self) -> bool {
+        self.bytes <= self.share / 4 * 3
+    }
+
     /// What a record says about sessions. Returns how many redelivery entries were given up for want of room.
     pub(crate) fn apply(&mut self, record: &Record) -> u64 {
         let forgotten =

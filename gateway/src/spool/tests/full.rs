@@ -178,10 +178,13 @@ fn what_a_session_must_not_forget_waits_for_room() {
     let door = intake(&opened.spool);
     let many: Vec<_> =
         (1..=60).map(|id| frame("pantau/a/pm10", b"1", 1, key(id, 1, Delivery::ExactlyOnce))).collect();
+    let said = |opened: &Opened<SimFiles>| locked(&opened.spool.shared.ordered).crowded;
     assert_eq!(door.submit("client-1-x", &many).unwrap_err(), SubmitError::Full);
+    assert!(said(&opened));
     let before = opened.spool.journal().stats().next;
     drop(door.submit("client-1-x", &[frame("pantau/a/pm10", b"1", 1, None)]).unwrap());
     assert!(opened.spool.journal().stats().next > before, "readings go on");
+    assert!(said(&opened), "what needs no room does not make it be said again");
     drop(door.session(SessionEvent::Ended { client: "client-0-" }).unwrap());
     drop(door.submit("client-1-x", &many).unwrap());
 }

@@ -161,11 +161,7 @@ impl DataFile {
         file: &F::File,
         entry: &Entry,
     ) -> io::Result<Vec<Point>> {
-        let mut bytes = vec![0; entry.len as usize];
-        let read = files.read_at(file, &mut bytes, entry.offset)?;
-        if read != bytes.len() {
-            return Err(malformed(Malformed("the file ends before a block's end")));
-        }
+        let bytes = read_bytes(files, file, entry)?;
         let (series, points) = block::decode(&bytes).map_err(malformed)?;
         let summary = &entry.summary;
         let same = series == summary.series
@@ -182,15 +178,27 @@ impl DataFile {
         file: &F::File,
         entry: &Entry,
     ) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; entry.len as usize];
-        let read = files.read_at(file, &mut bytes, entry.offset)?;
-        let sound = read == bytes.len() && block::is_sound(&bytes);
-        if sound { Ok(bytes) } else { Err(malformed(Malformed("a block's checksum is wrong"))) }
+        let bytes = read_bytes(files, file, entry)?;
+        if block::is_sound(&bytes) {
+            Ok(bytes)
+        } else {
+            Err(malformed(Malformed("a block's checksum is wrong")))
+        }
     }
 
     /// Opens the file for [`Self::read_block`].
     pub(crate) fn handle<F: FileLayer>(&self, files: &F) -> io::Result<F::File> {
         files.open(&self.path)
+    }
+}
+
+fn read_bytes<F: FileLayer>(files: &F, file: &F::File, entry: &Entry) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; entry.len as usize];
+    let read = files.read_at(file, &mut bytes, entry.offset)?;
+    if read == bytes.len() {
+        Ok(bytes)
+    } else {
+        Err(malformed(Malformed("the file ends before a block's end")))
     }
 }
 

@@ -134,6 +134,18 @@ impl Model {
     }
 }
 
+/// Does something while a write or sync fails: the one after `after` others.
+fn failing(rig: &mut Rig, after: u64, sync: bool, work: impl FnOnce(&mut Rig)) {
+    if sync {
+        rig.files.fail_sync(after)
+    } else {
+        rig.files.fail_write(after)
+    }
+    work(rig);
+    rig.files.fail_sync(u64::MAX);
+    rig.files.fail_write(u64::MAX);
+}
+
 fn play(ops: Vec<Op>) {
     let mut rig = Rig::fresh(0);
     let mut model = Model::default();
@@ -154,14 +166,7 @@ fn play(ops: Vec<Op>) {
             }
             Op::FlushFails(after, sync, cut) => {
                 let _ = rig.store.freeze();
-                if sync {
-                    rig.files.fail_sync(after)
-                } else {
-                    rig.files.fail_write(after)
-                }
-                let _ = rig.flusher.flush_once();
-                rig.files.fail_sync(u64::MAX);
-                rig.files.fail_write(u64::MAX);
+                failing(&mut rig, after, sync, |rig| drop(rig.flusher.flush_once()));
                 model.check(&rig);
                 match cut {
                     Some(cut) => rig = rig.crash(cut),
@@ -176,14 +181,7 @@ fn play(ops: Vec<Op>) {
                 assert!(!whole || rig.reader.stats().files <= 2, "each month is one file");
             }
             Op::MergeFails(after, sync, cut) => {
-                if sync {
-                    rig.files.fail_sync(after)
-                } else {
-                    rig.files.fail_write(after)
-                }
-                let _ = rig.compactor.merge_all();
-                rig.files.fail_sync(u64::MAX);
-                rig.files.fail_write(u64::MAX);
+                failing(&mut rig, after, sync, |rig| drop(rig.compactor.merge_all()));
                 model.check(&rig);
                 match cut {
                     Some(cut) => rig = rig.crash(cut),
