@@ -8,7 +8,8 @@
 //! - Readers are never held up, and see the files before or after a merge, never both: manifest and set of files change
 //!   together. A crash anywhere leaves one or the other; what does not count is removed at the next opening.
 //! - In memory are one block a file and the new file's index, whatever the size of the files.
-//! - A merge changes no answer and no counter. A file with a block that cannot be read stays as it is, and is reported.
+//! - A merge changes no answer and no counter. A file with a block or an index that cannot be read stays as it is, and is
+//!   reported.
 //! - It works at most half of the time, so that the writer's syncs have the disk for themselves the other half.
 
 use std::collections::{BTreeMap, HashSet};
@@ -122,6 +123,8 @@ impl<F: FileLayer> Compactor<F> {
     /// One merge, if there is one to do. Tells whether there was.
     pub(crate) fn merge_next(&mut self, whole: bool) -> Result<bool, CompactError> {
         let existing = self.shared.lock().files.clone();
+        // What of such a file cannot be read would go with it.
+        self.apart.extend(existing.iter().filter(|file| file.walked).map(|file| file.id));
         let listed: Vec<FileRef> = existing.iter().map(|file| FileRef::from(&**file)).collect();
         let Some(ids) = plan::next(&listed, &self.apart, whole) else { return Ok(false) };
         let run: Vec<Arc<DataFile>> =

@@ -59,6 +59,8 @@ pub(crate) struct DataFile {
     pub(crate) bytes: u64,
     pub(crate) path: PathBuf,
     pub(crate) index: Index,
+    /// Its index was damaged: it stands for what a walk found.
+    pub(crate) walked: bool,
 }
 
 /// What was wrong with a file that was opened all the same.
@@ -76,13 +78,14 @@ impl DataFile {
         let file = files.open(path)?;
         let bytes = files.file_len(&file)?;
         match Self::read_index(files, &file, bytes) {
-            Ok((id, index)) => Ok((Self { id, bytes, path: path.to_owned(), index }, None)),
+            Ok((id, index)) => Ok((Self { id, bytes, path: path.to_owned(), index, walked: false }, None)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let (id, index, lost) = Self::walk(&fs::read_all(files, path)?)?;
                 let found = index.entries().len();
                 let detail =
                     format!("{error}; {found} sound blocks found by walking the file, {lost} bytes given up");
-                Ok((Self { id, bytes, path: path.to_owned(), index }, Some(Mended { detail })))
+                let file = Self { id, bytes, path: path.to_owned(), index, walked: true };
+                Ok((file, Some(Mended { detail })))
             }
             Err(error) => Err(error),
         }
@@ -287,7 +290,7 @@ impl<F: FileLayer> FileWriter<F> {
         self.write_out()?;
         self.files.sync_data(&self.file)?;
         self.files.rename(&fs::temporary(&self.path), &self.path)?;
-        Ok(DataFile { id: self.id, bytes: self.written, path: self.path, index })
+        Ok(DataFile { id: self.id, bytes: self.written, path: self.path, index, walked: false })
     }
 }
 

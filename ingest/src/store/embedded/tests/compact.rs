@@ -92,6 +92,18 @@ fn a_file_with_a_damaged_block_is_kept_apart_and_the_others_are_merged() {
 }
 
 #[test]
+fn a_file_with_a_damaged_index_is_kept_apart_too() {
+    let rig = slow();
+    let damaged = Path::new(DIR).join("data/2026-03-0000000000.pts");
+    let end = rig.files.contents(&damaged).unwrap().len();
+    rig.files.flip(&damaged, end - 40, 1);
+    let mut rig = rig.kill();
+    assert_eq!(rig.recovery.damage.len(), 1, "{:?}", rig.recovery.damage);
+    rig.compactor.merge_all().unwrap();
+    assert_eq!(data_files(&rig), ["2026-03-0000000000.pts", "2026-03-0000000019-1.pts"]);
+}
+
+#[test]
 fn without_its_manifest_a_store_still_knows_which_files_are_newer() {
     let mut rig = slow();
     let before: Vec<_> = (0..2).map(|series| rig.all(series)).collect();
