@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::files::{FileEntry, FileLayer, StdFiles};
+use crate::files::{FileEntry, FileLayer, FolderLock, StdFiles};
 use crate::ticket::lock;
 
 type Writes = Mutex<Vec<(u64, Vec<u8>)>>;
@@ -51,7 +51,7 @@ impl VolatileFiles {
 
 impl FileLayer for VolatileFiles {
     type File = VolatileFile;
-    type Lock = File;
+    type Lock = FolderLock;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.real.create_dir(path)
@@ -148,7 +148,7 @@ impl FileLayer for VolatileFiles {
         self.real.free_bytes(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<FolderLock>> {
         self.real.lock(path)
     }
 

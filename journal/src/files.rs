@@ -63,6 +63,18 @@ pub trait FileLayer: Clone + Send + Sync + 'static {
     fn entropy(&self) -> u64;
 }
 
+/// A lock on a folder's lock file. Unlocked when it goes, not only closed: a child process that is just being started has
+/// a copy of the descriptor, and would hold the lock until it runs its program.
+#[derive(Debug)]
+pub struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Where it fails, closing the file does the same.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The real file system.
 #[derive(Clone, Debug)]
 pub struct StdFiles {
@@ -94,7 +106,7 @@ pub(crate) fn modified_ms(meta: &std::fs::Metadata) -> i64 {
 
 impl FileLayer for StdFiles {
     type File = File;
-    type Lock = File;
+    type Lock = FolderLock;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         std::fs::create_dir_all(path)
@@ -194,10 +206,10 @@ impl FileLayer for StdFiles {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<FolderLock>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => Ok(Some(FolderLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -211,5 +223,24 @@ impl FileLayer for StdFiles {
         use std::hash::{BuildHasher, Hasher};
         // The standard library seeds this from the system; it is the one source that needs no dependency.
         std::hash::RandomState::new().build_hasher().finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_free_as_soon_as_its_lock_goes_whoever_has_a_copy_of_the_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, path) = (StdFiles::new(), folder.path().join("lock"));
+        let lock = files.lock(&path).unwrap().unwrap();
+        assert!(files.lock(&path).unwrap().is_none());
+        let copy = lock.0.try_clone().unwrap();
+        drop(lock);
+        assert!(files.lock(&path).unwrap().is_some());
+        drop(copy);
     }
 }

@@ -66,7 +66,7 @@ mod walk;
 pub use committer::Committer;
 pub use config::{Config, MAX_SEGMENT_BYTES, MIN_SEGMENT_BYTES, MIN_SEGMENTS};
 pub use error::{AppendError, CommitError, OpenError, ReadError, ReleaseError};
-pub use files::{FileEntry, FileLayer, StdFiles};
+pub use files::{FileEntry, FileLayer, FolderLock, StdFiles};
 pub use inspect::{InspectedSegment, Inspection, Unreadable, inspect};
 pub use journal::Journal;
 pub use position::{Position, Record};
