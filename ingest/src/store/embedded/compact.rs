@@ -125,8 +125,9 @@ impl<F: FileLayer> Compactor<F> {
         let existing = self.shared.lock().files.clone();
         // What of such a file cannot be read would go with it.
         self.apart.extend(existing.iter().filter(|file| file.walked).map(|file| file.id));
+        let cuts = self.shared.manifest().classes.cuts.clone();
         let listed: Vec<FileRef> = existing.iter().map(|file| FileRef::from(&**file)).collect();
-        let Some(ids) = plan::next(&listed, &self.apart, whole) else { return Ok(false) };
+        let Some(ids) = plan::next(&listed, &self.apart, &cuts, whole) else { return Ok(false) };
         let run: Vec<Arc<DataFile>> =
             existing.iter().filter(|file| ids.contains(&file.id)).cloned().collect();
         drop(existing);

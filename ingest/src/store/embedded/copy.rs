@@ -123,7 +123,7 @@ impl<'a> Copier<'a> {
         manifest: &Manifest,
     ) -> Result<Option<Vec<(String, Sum)>>, CopyError> {
         let mut files = Vec::with_capacity(manifest.files.len());
-        for file in &manifest.files {
+        for file in manifest.files.iter().filter(|file| file.bytes > 0) {
             let name = format!("data/{}", file.id.name());
             if let Some((sum, _)) = self.data.get(&name) {
                 files.push((name, *sum));

@@ -3,7 +3,7 @@
 //! ```text
 //! header, 32 bytes                      blocks (block.rs), by series, then time, one after the other
 //!  0 "PANTAUPT"                         index (index.rs)
-//!  8 u16 version = 1, u16 0             footer, 32 bytes, at the very end
+//!  8 u16 version = 1, u16 class         footer, 32 bytes, at the very end
 //! 12 i32 month, 0 = January 1970         0 u64 offset of the index
 //! 16 u64 sequence number                 8 u32 bytes of the index, 12 u32 blocks
 //! 24 u32 generation                     16 u32 CRC-32C of the index, 20 u32 0
@@ -41,14 +41,17 @@ pub(crate) struct FileId {
     pub(crate) generation: u32,
     /// Months since January 1970.
     pub(crate) month: i64,
+    /// Class of retention (classes.rs).
+    pub(crate) class: u16,
 }
 
 impl FileId {
     /// Its name in the data folder.
     pub(crate) fn name(&self) -> String {
-        let Self { seq, generation, month } = self;
+        let Self { seq, generation, month, class } = self;
+        let class = if *class == 0 { String::new() } else { format!("-c{class}") };
         let generation = if *generation == 0 { String::new() } else { format!("-{generation}") };
-        format!("{}-{seq:010}{generation}.pts", month_name(*month))
+        format!("{}{class}-{seq:010}{generation}.pts", month_name(*month))
     }
 }
 
@@ -72,6 +75,11 @@ pub(crate) struct Mended {
 impl DataFile {
     /// Where the blocks begin.
     pub(crate) const BLOCKS_AT: u64 = HEADER as u64;
+
+    /// A part whose readings were dropped: there is nothing to read, and no file.
+    pub(crate) fn dropped(id: FileId, path: PathBuf) -> Self {
+        Self { id, bytes: 0, path, index: Index::default(), walked: false }
+    }
 
     /// Opens a file. When its index is damaged it is walked block by block, and that is told.
     pub(crate) fn open<F: FileLayer>(files: &F, path: &Path) -> io::Result<(Self, Option<Mended>)> {
@@ -297,7 +305,8 @@ impl<F: FileLayer> FileWriter<F> {
 fn put_header(out: &mut Vec<u8>, id: FileId) {
     let start = out.len();
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&u32::from(VERSION).to_le_bytes());
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&id.class.to_le_bytes());
     out.extend_from_slice(&(id.month as i32).to_le_bytes());
     out.extend_from_slice(&id.seq.to_le_bytes());
     out.extend_from_slice(&id.generation.to_le_bytes());
@@ -312,12 +321,12 @@ fn parse_header(header: &[u8; HEADER]) -> Result<FileId, Malformed> {
     if cursor.u16()? != VERSION {
         return Err(Malformed("a file of another version"));
     }
-    cursor.u16()?;
+    let class = cursor.u16()?;
     let (month, seq, generation) = (i64::from(cursor.i32()?), cursor.u64()?, cursor.u32()?);
     if cursor.u32()? != crc32c::crc32c(&header[..28]) {
         return Err(Malformed("the header's checksum is wrong"));
     }
-    Ok(FileId { seq, generation, month })
+    Ok(FileId { seq, generation, month, class })
 }
 
 fn put_footer(out: &mut Vec<u8>, offset: u64, len: u32, blocks: u32, crc: u32) {

@@ -226,7 +226,7 @@ impl<F: FileLayer> Output<'_, F> {
             let writer = match self.writers.entry(month) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
-                    let id = FileId { seq: self.next_file, generation: 0, month };
+                    let id = FileId { seq: self.next_file, generation: 0, month, class: 0 };
                     let writer = FileWriter::create(self.files, &self.dir, id)?;
                     self.next_file += 1;
                     entry.insert(writer)

@@ -2,10 +2,12 @@
 //! It carries what the journal segments that it frees had said: committed ranges and counters.
 //!
 //! ```text
-//!  0 "PANTAUMF"   8 u32 version = 2 (1: without generations of files)
+//!  0 "PANTAUMF"   8 u32 version = 3 (1: without generations of files; 2: without classes and roll-ups)
 //! 12 u64 generation   20 u64 next file's number   28 u64 journal position up to which files cover everything
 //! 36 u64 bytes of series.log   44 u32 series   48 9 × u64 counters, in the order of `Counters`
-//!    u32 n, n × (u64 number, u32 generation, i32 month, u64 bytes)                   files
+//!    classes (classes.rs)
+//!    u32 n, n × (u64 number, u32 generation, i32 month, u16 class, u64 bytes, u64 bytes of its roll-up)     parts
+//!        a part is a file of readings (0 bytes: dropped) and a file of roll-ups beside it (0 bytes: none)
 //!    u32 n, n × (text gateway, u32 n, n × epoch)                                     gateways
 //!        epoch: u64 epoch, u64 reported_next + 1 (0 = none), i64 last received, u32 n, n × (u64 start, u64 end)
 //!    u32 CRC-32C of all before
@@ -19,27 +21,31 @@ use pantau_journal::FileLayer;
 use pantau_proto::GatewayId;
 
 use super::bytes::{self, Cursor, Malformed};
+use super::classes::Classes;
 use super::datafile::{DataFile, FileId, malformed};
 use super::fs;
 use super::record::parse_gateway;
 use crate::store::types::{Counters, EpochState};
 
 const MAGIC: &[u8; 8] = b"PANTAUMF";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Epochs by number, by gateway.
 pub(crate) type Gateways = BTreeMap<GatewayId, BTreeMap<u64, EpochState>>;
 
-/// A file that counts.
+/// A part that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileRef {
     pub(crate) id: FileId,
+    /// Of its readings' file; 0: that was dropped.
     pub(crate) bytes: u64,
+    /// Of its roll-ups' file; 0: there is none.
+    pub(crate) rollup_bytes: u64,
 }
 
 impl From<&DataFile> for FileRef {
     fn from(file: &DataFile) -> Self {
-        Self { id: file.id, bytes: file.bytes }
+        Self { id: file.id, bytes: file.bytes, rollup_bytes: 0 }
     }
 }
 
@@ -52,6 +58,7 @@ pub(crate) struct Manifest {
     pub(crate) names_bytes: u64,
     pub(crate) series: u32,
     pub(crate) counters: Counters,
+    pub(crate) classes: Classes,
     /// From old to new.
     pub(crate) files: Vec<FileRef>,
     pub(crate) gateways: Gateways,
@@ -83,12 +90,14 @@ impl Manifest {
             &mut out,
             [c.commits, c.readings, c.stored, c.duplicates, c.replaced, c.refused, c.lost, c.late, c.skipped],
         );
+        self.classes.encode(&mut out);
         bytes::put_len(&mut out, self.files.len());
         for file in &self.files {
             out.extend_from_slice(&file.id.seq.to_le_bytes());
             out.extend_from_slice(&file.id.generation.to_le_bytes());
             out.extend_from_slice(&(file.id.month as i32).to_le_bytes());
-            out.extend_from_slice(&file.bytes.to_le_bytes());
+            out.extend_from_slice(&file.id.class.to_le_bytes());
+            bytes::put_u64s(&mut out, [file.bytes, file.rollup_bytes]);
         }
         bytes::put_len(&mut out, self.gateways.len());
         for (gateway, epochs) in &self.gateways {
@@ -143,11 +152,18 @@ impl Manifest {
             },
             ..Self::default()
         };
+        if version >= 3 {
+            manifest.classes = Classes::decode(&mut cursor)?;
+        }
         for _ in 0..cursor.count(20)? {
             let seq = cursor.u64()?;
             let generation = if version == 1 { 0 } else { cursor.u32()? };
-            let id = FileId { seq, generation, month: i64::from(cursor.i32()?) };
-            manifest.files.push(FileRef { id, bytes: cursor.u64()? });
+            let month = i64::from(cursor.i32()?);
+            let class = if version < 3 { 0 } else { cursor.u16()? };
+            let id = FileId { seq, generation, month, class };
+            let bytes = cursor.u64()?;
+            let rollup_bytes = if version < 3 { 0 } else { cursor.u64()? };
+            manifest.files.push(FileRef { id, bytes, rollup_bytes });
         }
         for _ in 0..cursor.count(6)? {
             let gateway = parse_gateway(cursor.text()?)?;

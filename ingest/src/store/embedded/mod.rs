@@ -28,6 +28,7 @@
 mod block;
 mod bytes;
 mod catalog;
+mod classes;
 mod codec;
 mod compact;
 mod copy;

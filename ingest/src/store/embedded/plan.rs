@@ -1,9 +1,9 @@
 //! Which files are merged next. Pure.
 //!
-//! Files of a month lie in the order of age, and only neighbours may become one file, or an older reading could win over
-//! a newer one. A merge takes the newest files of a month as long as each is no larger than a few times all newer ones
-//! together: so files grow in steps, a reading is written again only a few times, and a large file is not written again
-//! for a small one beside it.
+//! The files of a month and class lie in the order of age, and only neighbours may become one file, or an older reading
+//! could win over a newer one; files on both sides of a cut (classes.rs) are none. A merge takes the newest files of a month
+//! and class as long as each is no larger than a few times all newer ones together: so files grow in steps, a reading is
+//! written again only a few times, and a large file is not written again for a small one beside it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,22 +28,35 @@ const OVER: Rule = Rule { least: 2, times: 4 };
 /// Everything.
 const WHOLE: Rule = Rule { least: 2, times: u64::MAX };
 
-/// The next files to merge, from old to new, neighbours of one month, at least two. `files` is in the order of age;
-/// `apart` are those that stay as they are. `whole`: until each month is one file.
-pub(crate) fn next(files: &[FileRef], apart: &HashSet<FileId>, whole: bool) -> Option<Vec<FileId>> {
-    let mut months: BTreeMap<i64, Vec<FileRef>> = BTreeMap::new();
+/// The next files to merge, from old to new, neighbours of one month and class, at least two. `files` is in the order of
+/// age; `apart` are those that stay as they are. `whole`: until each month of a class is one file.
+pub(crate) fn next(
+    files: &[FileRef],
+    apart: &HashSet<FileId>,
+    cuts: &[u64],
+    whole: bool,
+) -> Option<Vec<FileId>> {
+    let mut months: BTreeMap<(i64, u16), Vec<FileRef>> = BTreeMap::new();
     for file in files {
-        months.entry(file.id.month).or_default().push(*file);
+        months.entry((file.id.month, file.id.class)).or_default().push(*file);
     }
-    let newest = months.keys().next_back().copied()?;
-    months.iter().find_map(|(month, files)| {
+    let newest = months.keys().next_back().map(|(month, _)| *month)?;
+    months.iter().find_map(|((month, _), files)| {
         let rule = match (whole, *month == newest) {
             (true, _) => &WHOLE,
             (false, true) => &GROWING,
             (false, false) => &OVER,
         };
-        files.split(|file| apart.contains(&file.id)).find_map(|run| choose(run, rule))
+        let runs = files.split(|file| file.bytes == 0 || apart.contains(&file.id));
+        let mut sides =
+            runs.flat_map(|run| run.chunk_by(|older, newer| side(older, cuts) == side(newer, cuts)));
+        sides.find_map(|run| choose(run, rule))
     })
+}
+
+/// How many cuts lie before a file.
+fn side(file: &FileRef, cuts: &[u64]) -> usize {
+    cuts.partition_point(|cut| *cut <= file.id.seq)
 }
 
 fn choose(run: &[FileRef], rule: &Rule) -> Option<Vec<FileId>> {
@@ -63,14 +76,15 @@ mod tests {
 
     fn files(sizes: &[(i64, u64)]) -> Vec<FileRef> {
         let file = |(seq, (month, bytes)): (u64, &(i64, u64))| FileRef {
-            id: FileId { seq, generation: 0, month: *month },
+            id: FileId { seq, generation: 0, month: *month, class: 0 },
             bytes: *bytes,
+            rollup_bytes: 0,
         };
         (0..).zip(sizes).map(file).collect()
     }
 
     fn chosen(sizes: &[(i64, u64)], whole: bool) -> Vec<u64> {
-        let chosen = next(&files(sizes), &HashSet::new(), whole);
+        let chosen = next(&files(sizes), &HashSet::new(), &[], whole);
         chosen.unwrap_or_default().into_iter().map(|id| id.seq).collect()
     }
 
@@ -93,20 +107,40 @@ mod tests {
     fn what_is_kept_apart_parts_its_neighbours() {
         let files = files(&[(1, 5); 9]);
         let apart = HashSet::from([files[4].id]);
-        let seqs = next(&files, &apart, false).map(|ids| ids.iter().map(|id| id.seq).collect::<Vec<_>>());
+        let seqs =
+            next(&files, &apart, &[], false).map(|ids| ids.iter().map(|id| id.seq).collect::<Vec<_>>());
         assert_eq!(seqs, Some(vec![0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn neighbours_are_of_one_class_and_of_one_side_of_a_cut() {
+        let mut files = files(&[(1, 5); 9]);
+        files.iter_mut().step_by(2).for_each(|file| file.id.class = 3);
+        let seqs = |files: &[FileRef], cuts: &[u64], whole| -> Vec<u64> {
+            let chosen = next(files, &HashSet::new(), cuts, whole).unwrap_or_default();
+            chosen.into_iter().map(|id| id.seq).collect()
+        };
+        assert_eq!(seqs(&files, &[], false), [1, 3, 5, 7]);
+        assert_eq!(seqs(&files[2..], &[], false), [2, 4, 6, 8]);
+        assert!(seqs(&files[2..], &[4], false).is_empty());
+        assert_eq!(seqs(&files, &[4], true), [1, 3]);
+        assert_eq!(seqs(&files[2..], &[0, 4, 4, 9], true), [5, 7]);
+        files[5].bytes = 0;
+        assert_eq!(seqs(&files[4..], &[], true), [4, 6, 8], "what has no readings is not merged");
     }
 
     #[test]
     fn a_reading_is_written_again_a_few_times_only() {
         let (mut all, mut written) = (Vec::new(), 0);
         for seq in 0..1_000 {
-            all.push(FileRef { id: FileId { seq, generation: 0, month: 1 }, bytes: 10 });
-            while let Some(run) = next(&all, &HashSet::new(), false) {
+            let id = FileId { seq, generation: 0, month: 1, class: 0 };
+            all.push(FileRef { id, bytes: 10, rollup_bytes: 0 });
+            while let Some(run) = next(&all, &HashSet::new(), &[], false) {
                 let bytes = all.iter().filter(|file| run.contains(&file.id)).map(|file| file.bytes).sum();
                 all.retain(|file| !run.contains(&file.id));
                 let last = run[run.len() - 1];
-                all.push(FileRef { id: FileId { generation: last.generation + 1, ..last }, bytes });
+                let id = FileId { generation: last.generation + 1, ..last };
+                all.push(FileRef { id, bytes, rollup_bytes: 0 });
                 all.sort_by_key(|file| file.id);
                 written += bytes;
             }

@@ -234,7 +234,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
             memory_readings: state.active.readings() + frozen.map_or(0, |frozen| frozen.table.readings()),
             memory_bytes: state.active.bytes() + frozen.map_or(0, |frozen| frozen.table.bytes()),
             series: state.slots.len() as u64,
-            files: state.files.len() as u64,
+            files: state.files.iter().filter(|file| file.bytes > 0).count() as u64,
             file_bytes: state.files.iter().map(|file| file.bytes).sum(),
             blocks: state.files.iter().map(|file| file.index.entries().len() as u64).sum(),
             flushes: state.flushes,

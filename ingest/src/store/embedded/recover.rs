@@ -76,6 +76,7 @@ fn adopt<F: FileLayer>(
         match DataFile::open(files, &path) {
             Ok((file, _)) if file.id.name() == listed.name => {
                 manifest.files.push(FileRef::from(&file));
+                manifest.classes.adopt(file.id.class);
                 manifest.next_file = manifest.next_file.max(file.id.seq + 1);
                 for entry in file.index.entries() {
                     manifest.counters.readings += u64::from(entry.summary.count);
@@ -107,7 +108,12 @@ pub(crate) fn open_files<F: FileLayer>(
     let mut kept = Vec::with_capacity(manifest.files.len());
     for wanted in &manifest.files {
         let name = wanted.id.name();
-        match DataFile::open(files, &data.join(&name)) {
+        let path = data.join(&name);
+        let found = match wanted.bytes {
+            0 => Ok((DataFile::dropped(wanted.id, path), None)),
+            _ => DataFile::open(files, &path),
+        };
+        match found {
             Ok((file, mended)) => {
                 damage.extend(mended.map(|mended| format!("data/{name}: {}", mended.detail)));
                 if file.id != wanted.id {
@@ -126,7 +132,9 @@ pub(crate) fn open_files<F: FileLayer>(
             }
             Err(error) => return Err(error),
         }
-        kept.push(name);
+        if wanted.bytes > 0 {
+            kept.push(name);
+        }
     }
     for listed in files.list(&data)? {
         let left_over =

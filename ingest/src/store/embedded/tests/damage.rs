@@ -22,7 +22,7 @@ type Contents = BTreeMap<u32, Vec<(i64, u64)>>;
 fn sample(files: &SimFiles) -> (Vec<u8>, Contents) {
     let dir = Path::new("/d");
     files.create_dir(dir).unwrap();
-    let id = FileId { seq: 7, generation: 0, month: 0 };
+    let id = FileId { seq: 7, generation: 0, month: 0, class: 0 };
     let mut writer = FileWriter::create(files, dir, id).unwrap();
     let mut contents = Contents::new();
     for series in 0..3_u32 {

@@ -1,9 +1,11 @@
 //! Every format gives back what it was given.
 
+use pantau_journal::FileLayer as _;
 use proptest::prelude::*;
 
 use super::super::block::{self, MAX_POINTS, Scratch, Summary};
-use super::super::datafile::FileId;
+use super::super::bytes;
+use super::super::datafile::{DataFile, FileId, FileWriter};
 use super::super::index::{Entry, Index};
 use super::super::manifest::{FileRef, Manifest};
 use super::super::months::{month_name, month_of, month_start};
@@ -237,7 +239,7 @@ fn a_commit_comes_back_from_its_record() {
 fn a_manifest_comes_back_and_damage_is_seen() {
     let files = super::support::files();
     let dir = std::path::Path::new("/m");
-    pantau_journal::FileLayer::create_dir(&files, dir).unwrap();
+    files.create_dir(dir).unwrap();
     assert_eq!(Manifest::load(&files, dir).unwrap(), None);
     let mut manifest = Manifest {
         generation: 4,
@@ -248,10 +250,53 @@ fn a_manifest_comes_back_and_damage_is_seen() {
         ..Manifest::default()
     };
     manifest.counters.late = 5;
-    manifest.files = vec![FileRef { id: FileId { seq: 8, generation: 2, month: -3 }, bytes: 99 }];
+    manifest.classes.adopt(5);
+    manifest.classes.cuts = vec![3, 7];
+    let id = FileId { seq: 8, generation: 2, month: -3, class: 5 };
+    manifest.files = vec![FileRef { id, bytes: 99, rollup_bytes: 7 }];
     let mut state = crate::store::types::EpochState { reported_next: Some(0), ..Default::default() };
     state.ranges.insert(4, 9);
     manifest.gateways.entry(gateway()).or_default().insert(u64::MAX, state);
     manifest.store(&files, dir).unwrap();
     assert_eq!(Manifest::load(&files, dir).unwrap(), Some(manifest));
+}
+
+#[test]
+fn a_manifest_of_version_2_is_read() {
+    let files = super::support::files();
+    let dir = std::path::Path::new("/m");
+    files.create_dir(dir).unwrap();
+    let mut bytes = b"PANTAUMF\x02\0\0\0".to_vec();
+    bytes::put_u64s(&mut bytes, [4, 9, 77, 16]);
+    bytes.extend_from_slice(&3_u32.to_le_bytes());
+    bytes::put_u64s(&mut bytes, 1..=9);
+    for part in [1_u32, 8, 0, 2, 674] {
+        bytes.extend_from_slice(&part.to_le_bytes());
+    }
+    bytes::put_u64s(&mut bytes, [99]);
+    bytes.extend_from_slice(&0_u32.to_le_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    super::super::fs::replace(&files, &dir.join("MANIFEST"), &bytes).unwrap();
+    let manifest = Manifest::load(&files, dir).unwrap().unwrap();
+    let id = FileId { seq: 8, generation: 2, month: 674, class: 0 };
+    assert_eq!(manifest.files, [FileRef { id, bytes: 99, rollup_bytes: 0 }]);
+    assert_eq!(
+        (manifest.covered, manifest.counters.skipped, id.name().as_str()),
+        (77, 9, "2026-03-0000000008-2.pts")
+    );
+}
+
+#[test]
+fn a_file_says_of_which_class_it_is() {
+    let files = super::support::files();
+    let dir = std::path::Path::new("/d");
+    files.create_dir(dir).unwrap();
+    let id = FileId { seq: 19, generation: 1, month: 674, class: 3 };
+    let mut writer = FileWriter::create(&files, dir, id).unwrap();
+    let point = Point { time: month_start(674), value: 1.0, flags: 0 };
+    writer.add(0, &[point], &mut Scratch::default()).unwrap();
+    let written = writer.finish().unwrap();
+    assert_eq!(written.path, dir.join("2026-03-c3-0000000019-1.pts"));
+    let (read, mended) = DataFile::open(&files, &written.path).unwrap();
+    assert_eq!((read.id, mended), (id, None));
 }

@@ -184,5 +184,6 @@ impl<F: FileLayer> Look<'_, F> {
 
 /// Names and sizes of the files that a manifest names.
 fn named(manifest: &Manifest) -> Vec<(String, Option<u64>)> {
-    manifest.files.iter().map(|file| (file.id.name(), Some(file.bytes))).collect()
+    let raw = manifest.files.iter().filter(|file| file.bytes > 0);
+    raw.map(|file| (file.id.name(), Some(file.bytes))).collect()
 }
