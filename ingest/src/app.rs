@@ -80,6 +80,7 @@ pub async fn run_on<F: FileLayer>(
         window: config.grpc.window,
         series_per_stream: config.limits.series_per_stream,
         oldest: config.limits.oldest.0,
+        retention: config.retention(),
     });
     let api = Arc::new(http::Api {
         reader,

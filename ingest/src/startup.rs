@@ -181,6 +181,9 @@ pub(crate) async fn open<F: FileLayer>(
     for damage in &recovery.damage {
         tracing::error!(damage, "the store is damaged");
     }
+    for class in &recovery.kept_for_ever {
+        tracing::warn!(class, "this class has files and is not in the configuration: they are kept for ever");
+    }
     let quarantine::Opened { quarantine, writer, over: known } =
         quarantine::open(&dir.join("quarantine.sqlite")).await?;
     over.extend(known);
@@ -202,6 +205,7 @@ pub(crate) fn engine(config: &Config) -> embedded::Config {
     let mut engine = embedded::Config::new(config.ingest.data_dir.join(folder));
     engine.memory_bytes = config.store.memory.as_usize();
     engine.flush_after = config.store.flush_after;
+    engine.retention = config.retention();
     engine.journal.free_floor_bytes = config.store.free_floor.0;
     engine.free_floor_bytes = config.store.free_floor.0;
     // The journal must hold what is in memory, and what comes while that is flushed.

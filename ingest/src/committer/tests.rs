@@ -5,8 +5,9 @@ mod positions;
 use super::*;
 use crate::{
     intake::{Answer, Intake, Source},
+    store::embedded::Retention,
     store::{Loss, Refused, SeriesId},
-    validate::entry,
+    validate::{self, Entry},
 };
 use pantau_proto::{
     Epoch, Flags, GatewayId, RangeSet, TimeMs,
@@ -17,6 +18,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Mutex,
 };
+
+fn entry(name: &str, unit: &str) -> Entry {
+    validate::entry(name, unit, &Retention::default())
+}
 
 const NOW: i64 = 1_700_000_000_000;
 

@@ -55,6 +55,7 @@ impl Config {
         between("grpc.window", self.grpc.window, 1, 256)?;
         between("store.memory", self.store.memory, Size(64 << 10), Size(1 << 40))?;
         self.check_store()?;
+        self.check_retention()?;
         let limits = &self.limits;
         between("limits.in_flight", limits.in_flight, Size(16 << 20), Size(1 << 40))?;
         for (key, value, least) in [

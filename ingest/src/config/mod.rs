@@ -4,6 +4,7 @@
 //! [`DEFAULT`], which a test reads back and compares with [`Config::default`]: the printed defaults are the real ones.
 
 mod check;
+mod retention;
 mod values;
 
 use pantau_proto::{DeviceName, GatewayId, TimeMs};
@@ -32,6 +33,9 @@ pub struct Config {
     pub store: Store,
     /// `[limits]`
     pub limits: Limits,
+    /// `[[retention]]`: quantities that are kept for another time than the rest.
+    #[serde(rename = "retention")]
+    pub classes: Vec<Class>,
     /// `[[gateway]]`: who may report.
     #[serde(rename = "gateway")]
     pub gateways: Vec<Gateway>,
@@ -129,6 +133,10 @@ pub struct Store {
     pub flush_after: Duration,
     /// Left free on the disk at least by the journal.
     pub free_floor: Size,
+    /// Months before the current one whose readings are kept, of what is in no class; 0: for ever.
+    pub keep_raw_months: u32,
+    /// The same of roll-ups.
+    pub keep_rollup_months: u32,
 }
 
 impl Default for Store {
@@ -145,6 +153,8 @@ impl Default for Store {
             memory: Size(128 << 20),
             flush_after: Duration::from_secs(24 * 3600),
             free_floor: Size(64 << 20),
+            keep_raw_months: 0,
+            keep_rollup_months: 0,
         }
     }
 }
@@ -189,6 +199,20 @@ impl Default for Limits {
             http_connections: 1000,
         }
     }
+}
+
+/// Quantities that are kept for another time than the rest.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Its name, which stays with its files.
+    pub class: String,
+    /// From the catalogue; each in one class at most.
+    pub quantities: Vec<String>,
+    /// Months before the current one whose readings are kept; 0: for ever.
+    pub raw_months: u32,
+    /// The same of roll-ups.
+    pub rollup_months: u32,
 }
 
 /// A gateway that may report: exactly one of `token` and `token_file`.

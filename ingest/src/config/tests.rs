@@ -96,3 +96,45 @@ fn a_value_out_of_bounds_is_named_with_its_key() {
         );
     }
 }
+
+#[test]
+fn classes_are_named_once_and_roll_ups_outlive_readings() {
+    let class = |name: &str, quantities: &str, raw: u32, rollup: u32| {
+        format!(
+            "[[retention]]\nclass = \"{name}\"\nquantities = [{quantities}]\nraw_months = {raw}\nrollup_months = {rollup}\n"
+        )
+    };
+    let noise = class("noise", "\"sound_level\"", 24, 0);
+    let retention = parse(&format!("[store]\nkeep_raw_months = 3\nkeep_rollup_months = 3\n{noise}")).unwrap();
+    let retention = retention.retention();
+    assert_eq!((retention.default.raw_months, retention.default.rollup_months), (3, 3));
+    assert_eq!((retention.class_of("sound_level"), retention.classes[0].keep.raw_months), (1, 24));
+    let twice = |more: String| problem(&format!("{noise}{more}"));
+    let influx = "engine = \"influxdb\"\nurl = \"http://127.0.0.1:8086\"\nbucket = \"b\"\n";
+    for (text, said) in [
+        (
+            problem("[store]\nkeep_rollup_months = 3\n"),
+            "2: store.keep_rollup_months: 3 keeps roll-ups shorter",
+        ),
+        (problem("[store]\nkeep_raw_months = 1201\n"), "2: store.keep_raw_months: 1201 is not between"),
+        (problem(&class("noise", "", 5, 4)), "5: retention.rollup_months: 4 keeps roll-ups shorter"),
+        (problem(&class("default", "", 0, 0)), "2: retention.class: \"default\" is the class of what"),
+        (problem(&class("A b", "", 0, 0)), "2: retention.class: \"A b\" is no name"),
+        (
+            problem(&class("a", "\"happiness\"", 0, 0)),
+            "3: retention.quantities: \"happiness\" is no quantity",
+        ),
+        (twice(class("noise", "", 0, 0)), "7: retention.class: class noise is there twice"),
+        (
+            twice(class("b", "\"sound_level\"", 0, 0)),
+            "8: retention.quantities: sound_level is in class noise",
+        ),
+        (
+            problem(&format!("[store]\n{influx}keep_raw_months = 3\n")),
+            "5: store.keep_raw_months: means nothing",
+        ),
+        (problem(&format!("[store]\n{influx}{noise}")), "6: retention.class: means nothing to a database"),
+    ] {
+        assert!(text.starts_with(&format!("ingest.toml:{said}")) && text.contains("mend: "), "{text}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
     clock::Clock,
     gateways::{Gateways, TokenDigest},
     intake::Intake,
-    store::StoreReader,
+    store::{StoreReader, embedded::Retention},
 };
 use door::Guest;
 use futures_util::stream;
@@ -49,6 +49,8 @@ pub(crate) struct Shared<R> {
     pub(crate) series_per_stream: u32,
     /// First time that is taken, milliseconds.
     pub(crate) oldest: i64,
+    /// What is older than its class keeps is refused too.
+    pub(crate) retention: Retention,
 }
 
 /// The service; see the module.

@@ -7,7 +7,10 @@
 //!
 //! Who owns a device is decided at the commit, where all gateways meet.
 
-use crate::store::Refused;
+use crate::store::{
+    Refused,
+    embedded::{Keep, Retention},
+};
 use pantau_proto::{Flags, SeriesName, quantity, units, v1::Reason};
 
 /// Furthest that a reading's time may lie ahead of ingest's clock, milliseconds.
@@ -28,6 +31,8 @@ pub struct Facts {
     identity: bool,
     plausible_min: f64,
     plausible_max: f64,
+    /// Place of its class in [`Retention`].
+    class: usize,
 }
 
 /// A series that is fine, or why none of its readings can be stored.
@@ -60,16 +65,25 @@ pub struct Columns {
 }
 
 /// The times that a reading may have.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    /// Ingest's clock, milliseconds.
-    pub now: i64,
-    /// The first time that is taken, milliseconds.
-    pub oldest: i64,
+#[derive(Clone, Debug)]
+pub struct Window<'a> {
+    now: i64,
+    oldest: i64,
+    pub(crate) retention: &'a Retention,
+    /// The first time that is taken, by class.
+    firsts: Vec<i64>,
+}
+
+impl<'a> Window<'a> {
+    /// At `now` by ingest's clock, milliseconds; before `oldest` nothing is taken, in a class from its first month that is
+    /// kept on.
+    pub fn new(now: i64, oldest: i64, retention: &'a Retention) -> Self {
+        Self { now, oldest, retention, firsts: retention.firsts(now, oldest) }
+    }
 }
 
 /// Judges a series by its name and unit (`""`: the catalogue's).
-pub fn entry(name: &str, unit: &str) -> Entry {
+pub fn entry(name: &str, unit: &str, retention: &Retention) -> Entry {
     let bad = |reason, detail: String| Entry::Bad { name: clipped(name), reason, detail: clipped(&detail) };
     let parsed: SeriesName = match name.parse() {
         Ok(parsed) => parsed,
@@ -89,6 +103,7 @@ pub fn entry(name: &str, unit: &str) -> Entry {
         identity: conversion.is_identity(),
         plausible_min: known.plausible_min,
         plausible_max: known.plausible_max,
+        class: retention.class_of(known.name),
     })
 }
 
@@ -99,7 +114,7 @@ pub fn entry(name: &str, unit: &str) -> Entry {
 pub fn readings(
     dictionary: &[Entry],
     columns: &mut Columns,
-    window: Window,
+    window: &Window<'_>,
     position_of: impl Fn(usize) -> u64,
 ) -> Vec<Refused> {
     let latest = window.now.saturating_add(FUTURE_MS);
@@ -113,7 +128,8 @@ pub fn readings(
         let reason = match dictionary.get(index as usize) {
             Some(Entry::Good(facts)) => {
                 let value = if facts.identity { sent } else { facts.conversion.to_catalogue(sent) };
-                if value.is_finite() && time <= latest && time >= window.oldest {
+                let first = window.firsts.get(facts.class).copied().unwrap_or(window.oldest);
+                if value.is_finite() && time <= latest && time >= first {
                     if kept != i {
                         columns.series[kept] = index;
                         columns.times[kept] = time;
@@ -157,7 +173,7 @@ fn refusal(
     time: i64,
     value: f64,
     reason: Reason,
-    window: Window,
+    window: &Window<'_>,
 ) -> Refused {
     let (topic, detail) = match (entry, reason) {
         (Some(Entry::Bad { name, detail, .. }), _) => (name.clone(), detail.clone()),
@@ -166,7 +182,7 @@ fn refusal(
             (facts.name.as_str().to_owned(), format!("{ahead} s ahead of ingest's clock; 600 s are allowed"))
         }
         (Some(Entry::Good(facts)), Reason::TimeTooOld) => {
-            (facts.name.as_str().to_owned(), "before the oldest time that is kept (limits.oldest)".to_owned())
+            (facts.name.as_str().to_owned(), too_old(facts, time, window))
         }
         (Some(Entry::Good(facts)), _) => {
             (facts.name.as_str().to_owned(), "the value is no finite number".to_owned())
@@ -175,6 +191,15 @@ fn refusal(
     };
     let (source, payload) = (String::new(), value.to_string().into_bytes());
     Refused { position, reason: reason.into(), source, topic, detail, payload, time }
+}
+
+fn too_old(facts: &Facts, time: i64, window: &Window<'_>) -> String {
+    match window.retention.class(facts.class).filter(|_| time >= window.oldest) {
+        Some((class, Keep { raw_months, .. })) => format!(
+            "older than what is kept: class {class} keeps readings for {raw_months} months before the current one (UTC)"
+        ),
+        None => "before the oldest time that is kept (limits.oldest)".to_owned(),
+    }
 }
 
 /// At most [`DETAIL_BYTES`] of a text, cut between characters.

@@ -1,10 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use crate::store::embedded::Class;
 use proptest::prelude::*;
 
 const NOW: i64 = 1_700_000_000_000;
-const WINDOW: Window = Window { now: NOW, oldest: 946_684_800_000 };
+const OLDEST: i64 = 946_684_800_000;
+
+fn entry(name: &str, unit: &str) -> Entry {
+    super::entry(name, unit, &Retention::default())
+}
 
 fn judge(dictionary: &[Entry], readings_of: &[(u32, i64, f64)]) -> (Columns, Vec<Refused>) {
     let mut columns = Columns {
@@ -13,7 +18,9 @@ fn judge(dictionary: &[Entry], readings_of: &[(u32, i64, f64)]) -> (Columns, Vec
         values: readings_of.iter().map(|r| r.2).collect(),
         flags: Vec::new(),
     };
-    let refusals = readings(dictionary, &mut columns, WINDOW, |i| 100 + i as u64);
+    let retention = Retention::default();
+    let window = Window::new(NOW, OLDEST, &retention);
+    let refusals = readings(dictionary, &mut columns, &window, |i| 100 + i as u64);
     (columns, refusals)
 }
 
@@ -52,15 +59,15 @@ fn every_bad_reading_is_refused_with_its_reason_and_the_others_stay() {
             (0, NOW, f64::NAN),
             (0, NOW + FUTURE_MS + 1, 2.0),
             (0, NOW + FUTURE_MS, 3.0),
-            (0, WINDOW.oldest - 1, 4.0),
-            (0, WINDOW.oldest, 5.0),
+            (0, OLDEST - 1, 4.0),
+            (0, OLDEST, 5.0),
             (1, NOW, 6.0),
             (9, NOW, 7.0),
             (0, NOW, f64::INFINITY),
         ],
     );
     assert_eq!(columns.values, [1.0, 3.0, 5.0]);
-    assert_eq!(columns.times, [NOW, NOW + FUTURE_MS, WINDOW.oldest]);
+    assert_eq!(columns.times, [NOW, NOW + FUTURE_MS, OLDEST]);
     let reasons: Vec<_> =
         refusals.iter().map(|r| (r.position, Reason::try_from(r.reason).unwrap())).collect();
     use Reason::*;
@@ -93,8 +100,40 @@ fn an_implausible_value_is_flagged_and_kept() {
 fn a_gateway_cannot_set_the_flags_that_ingest_decides_about() {
     let mut columns =
         Columns { series: vec![0], times: vec![NOW], values: vec![20.0], flags: vec![u16::MAX] };
-    readings(&[entry("a/air_temperature", "")], &mut columns, WINDOW, |i| i as u64);
+    let retention = Retention::default();
+    let window = Window::new(NOW, OLDEST, &retention);
+    readings(&[entry("a/air_temperature", "")], &mut columns, &window, |i| i as u64);
     assert_eq!(columns.flags, [FROM_GATEWAY]);
+}
+
+#[test]
+fn what_is_older_than_its_class_keeps_is_refused_and_says_which_class() {
+    let keep = Keep { raw_months: 1, rollup_months: 0 };
+    let noise = Class { name: "noise".to_owned(), quantities: vec!["sound_level".to_owned()], keep };
+    let retention = Retention { default: Keep::default(), classes: vec![noise] };
+    let dictionary = ["a/sound_level", "a/rainfall"].map(|name| super::entry(name, "", &retention));
+    let first = 1_696_118_400_000; // 2023-10-01; NOW is in November
+    let times = [first, first - 1, OLDEST - 1];
+    let mut columns = Columns {
+        series: vec![0, 0, 0, 1],
+        times: times.into_iter().chain([first - 1]).collect(),
+        values: vec![50.0; 4],
+        flags: Vec::new(),
+    };
+    let window = Window::new(NOW, OLDEST, &retention);
+    let refusals = readings(&dictionary, &mut columns, &window, |i| i as u64);
+    assert_eq!(columns.times, [first, first - 1]);
+    let told: Vec<_> = refusals.iter().map(|refused| (refused.reason, refused.detail.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                Reason::TimeTooOld as i32,
+                "older than what is kept: class noise keeps readings for 1 months before the current one (UTC)"
+            ),
+            (Reason::TimeTooOld as i32, "before the oldest time that is kept (limits.oldest)"),
+        ]
+    );
 }
 
 proptest! {

@@ -28,7 +28,7 @@ impl Dictionary {
         source: Source,
         (first, count): (u64, u32),
         body: BatchBody,
-        window: Window,
+        window: &Window<'_>,
         limit: usize,
         ack: Ack,
     ) -> Result<Submission, Broken> {
@@ -36,8 +36,8 @@ impl Dictionary {
         if named > limit {
             return Err(Broken::TooManySeries { named, limit });
         }
-        let new_series: Vec<Entry> =
-            body.new_series.iter().map(|series| validate::entry(&series.name, &series.unit)).collect();
+        let judged = |series: &v1::Series| validate::entry(&series.name, &series.unit, window.retention);
+        let new_series: Vec<Entry> = body.new_series.iter().map(judged).collect();
         self.0.extend(new_series.iter().cloned());
         if let Some(index) = body.series.iter().max().filter(|index| **index as usize >= self.0.len()) {
             return Err(Broken::NoSuchSeries { index: *index, len: self.0.len() });

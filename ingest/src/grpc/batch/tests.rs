@@ -1,14 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use crate::store::embedded::Retention;
 use pantau_proto::Epoch;
-
-const WINDOW: Window = Window { now: 1_000_000, oldest: 0 };
 
 fn submit(dictionary: &mut Dictionary, first: u64, body: BatchBody) -> Result<Submission, Broken> {
     let source = Source { gateway: "gw".parse().unwrap(), epoch: Epoch(1), generation: 1 };
     let count = (body.series.len() + body.refused.len()) as u32;
-    dictionary.submission(source, (first, count), body, WINDOW, 2, Ack::new().0)
+    let retention = Retention::default();
+    let window = Window::new(1_000_000, 0, &retention);
+    dictionary.submission(source, (first, count), body, &window, 2, Ack::new().0)
 }
 
 fn series(name: &str) -> v1::Series {

@@ -201,11 +201,11 @@ impl<R: StoreReader> Session<R> {
         let body = self.decoder.decode(batch);
         let body = body.map_err(|error| Status::invalid_argument(format!("batch: {error}")))?;
         let (ack, answer) = Ack::new();
-        let window = Window { now, oldest: self.shared.oldest };
+        let window = Window::new(now, self.shared.oldest, &self.shared.retention);
         let limit = self.shared.series_per_stream as usize;
         let mut submission = self
             .dictionary
-            .submission(source, (batch.first, batch.count), body, window, limit, ack)
+            .submission(source, (batch.first, batch.count), body, &window, limit, ack)
             .map_err(|broken| Status::invalid_argument(broken.to_string()))?;
         submission.reported_next = self.reported_next.take();
         self.in_flight.push_back(answer);

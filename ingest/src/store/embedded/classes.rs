@@ -14,6 +14,8 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{self, Cursor, Malformed};
+use super::manifest::FileRef;
+use super::retention::{DEFAULT_CLASS, Keep, Retention};
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,10 +28,76 @@ pub(crate) struct Classes {
 }
 
 impl Classes {
+    /// The name of a class, unless it was lost.
+    pub(crate) fn name(&self, class: u16) -> Option<&str> {
+        match usize::from(class).checked_sub(1) {
+            None => Some(DEFAULT_CLASS),
+            Some(at) => self.names.get(at).map(String::as_str).filter(|name| !name.is_empty()),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn called(&self, class: u16) -> String {
+        self.name(class).map_or_else(|| format!("c{class} (its name is lost)"), str::to_owned)
+    }
+
+    /// The class of each series of a quantity.
+    pub(crate) fn of_quantity(&self, quantity: &str) -> u16 {
+        self.members.get(quantity).copied().unwrap_or(0)
+    }
+
+    /// Whether any quantity is in another class than 0.
+    pub(crate) fn any(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// How long a class keeps what it has; `None`: the configuration no longer knows it, so for ever.
+    pub(crate) fn keep(&self, class: u16, retention: &Retention) -> Option<Keep> {
+        let name = self.name(class)?;
+        if class == 0 {
+            return Some(retention.default);
+        }
+        retention.classes.iter().find(|known| known.name == name).map(|known| known.keep)
+    }
+
     /// Makes room for a class that a file has and no name is known of.
     pub(crate) fn adopt(&mut self, class: u16) {
         if self.names.len() < usize::from(class) {
             self.names.resize(usize::from(class), String::new());
+        }
+    }
+
+    /// Takes in what is configured now: new names get numbers, and a quantity that changes its class a cut before
+    /// `next_file`. Whether anything is different.
+    pub(crate) fn take_in(&mut self, retention: &Retention, files: &[FileRef], next_file: u64) -> bool {
+        let before = self.clone();
+        let mut members = BTreeMap::new();
+        for class in &retention.classes {
+            let at = self.names.iter().position(|name| *name == class.name).unwrap_or(self.names.len());
+            // 65,535 names in the life of a store; what comes after them is kept as the default class.
+            let Ok(number) = u16::try_from(at + 1) else { continue };
+            if at == self.names.len() {
+                self.names.push(class.name.clone());
+            }
+            members.extend(class.quantities.iter().map(|quantity| (quantity.clone(), number)));
+        }
+        if members != self.members {
+            self.members = members;
+            self.cuts.push(next_file);
+        }
+        self.trim(files);
+        *self != before
+    }
+
+    /// Of several cuts with no file between them one is enough, and of those before all files none is needed.
+    fn trim(&mut self, files: &[FileRef]) {
+        let mut from = 0;
+        let cuts = std::mem::take(&mut self.cuts);
+        for cut in cuts {
+            if files.iter().any(|file| (from..cut).contains(&file.id.seq)) {
+                self.cuts.push(cut);
+                from = cut;
+            }
         }
     }
 
@@ -58,5 +126,66 @@ impl Classes {
             classes.cuts.push(cursor.u64()?);
         }
         Ok(classes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::datafile::FileId;
+    use super::super::retention::Class;
+    use super::*;
+
+    fn retention(classes: &[(&str, &str)]) -> Retention {
+        let class = |(name, quantities): &(&str, &str)| Class {
+            name: (*name).to_owned(),
+            quantities: quantities.split_whitespace().map(str::to_owned).collect(),
+            keep: Keep { raw_months: 1, rollup_months: 2 },
+        };
+        Retention { default: Keep::default(), classes: classes.iter().map(class).collect() }
+    }
+
+    fn files(seqs: &[u64]) -> Vec<FileRef> {
+        let id = |seq: &u64| FileId { seq: *seq, generation: 0, month: 0, class: 0 };
+        seqs.iter().map(|seq| FileRef { id: id(seq), bytes: 1, rollup_bytes: 0 }).collect()
+    }
+
+    #[test]
+    fn a_number_stays_with_its_name_whatever_is_configured_later() {
+        let mut classes = Classes::default();
+        assert!(classes.take_in(&retention(&[("a", "x y"), ("b", "z")]), &[], 0));
+        assert!(classes.take_in(&retention(&[("b", "z x")]), &files(&[0, 1]), 2));
+        assert!(!classes.take_in(&retention(&[("b", "z x")]), &files(&[0, 1]), 2));
+        assert!(classes.take_in(&retention(&[("c", "y"), ("b", "z")]), &files(&[0, 1]), 2));
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|class| classes.name(class)),
+            [Some("default"), Some("a"), Some("b"), Some("c"), None]
+        );
+        assert_eq!(["x", "y", "z"].map(|quantity| classes.of_quantity(quantity)), [0, 3, 2]);
+        assert_eq!(classes.keep(1, &retention(&[("b", "")])), None, "it is kept for ever");
+        assert_eq!(classes.keep(2, &retention(&[("b", "")])), Some(Keep { raw_months: 1, rollup_months: 2 }));
+    }
+
+    #[test]
+    fn a_change_cuts_and_cuts_that_part_nothing_go() {
+        let mut classes = Classes::default();
+        classes.take_in(&retention(&[("a", "x")]), &[], 0);
+        assert!(classes.cuts.is_empty(), "there is nothing before it");
+        classes.take_in(&retention(&[]), &files(&[0, 1, 2]), 3);
+        classes.take_in(&retention(&[("a", "x")]), &files(&[0, 1, 2]), 3);
+        assert_eq!(classes.cuts, [3]);
+        classes.take_in(&retention(&[("a", "y")]), &files(&[2, 5]), 6);
+        assert_eq!(classes.cuts, [3, 6]);
+        classes.take_in(&retention(&[("a", "y")]), &files(&[5]), 6);
+        assert_eq!(classes.cuts, [6]);
+    }
+
+    #[test]
+    fn a_lost_name_is_not_given_again() {
+        let mut classes = Classes::default();
+        classes.adopt(2);
+        classes.take_in(&retention(&[("a", "x")]), &[], 0);
+        assert_eq!((classes.of_quantity("x"), classes.name(1), classes.name(2)), (3, None, None));
+        assert_eq!(classes.keep(2, &retention(&[("a", "x")])), None);
+        assert_eq!(classes.called(2), "c2 (its name is lost)");
     }
 }

@@ -17,12 +17,14 @@ use std::time::Duration;
 use pantau_journal::{FileLayer, Journal, Position, ReleaseError};
 
 use super::block::Scratch;
+use super::classes::Classes;
 use super::datafile::{DataFile, FileId, FileWriter};
 use super::manifest::FileRef;
 use super::months::{month_of, month_start};
 use super::names::NameLog;
 use super::point::{Met, Point, Tally, meet};
 use super::state::{Frozen, Shared};
+use crate::store::types::SeriesId;
 
 /// Wait after a flush that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -100,7 +102,10 @@ impl<F: FileLayer> Flusher<F> {
     /// Writes the files; nothing counts yet.
     fn write(&mut self, frozen: &Frozen, existing: &[Arc<DataFile>]) -> io::Result<Written> {
         let dir = self.dir.join("data");
-        let next_file = self.shared.manifest().next_file;
+        let (next_file, classes) = {
+            let manifest = self.shared.manifest();
+            (manifest.next_file, manifest.classes.clone())
+        };
         let mut output = Output {
             files: &self.files,
             dir: dir.clone(),
@@ -116,7 +121,8 @@ impl<F: FileLayer> Flusher<F> {
         for column in frozen.table.columns() {
             column.settled(&mut output.tally, &mut points);
             let stored_last = self.stored_last.get(column.series as usize).copied().unwrap_or(i64::MAX);
-            output.add_series(column.series, &mut points, stored_last)?;
+            let class = if classes.any() { self.class_of(column.series, &classes) } else { 0 };
+            output.add_series((column.series, class), &mut points, stored_last)?;
         }
         let Output { next_file, writers, tally, stored, .. } = output;
         let files = writers.into_values().map(FileWriter::finish).collect::<io::Result<Vec<_>>>()?;
@@ -124,6 +130,14 @@ impl<F: FileLayer> Flusher<F> {
             self.files.sync_dir(&dir)?;
         }
         Ok(Written { files, next_file, tally, stored })
+    }
+
+    /// The class of a series, by its quantity. One whose name is lost is in the default class.
+    fn class_of(&self, series: u32, classes: &Classes) -> u16 {
+        let catalog = self.shared.catalog();
+        let name = catalog.get(SeriesId(series)).map(|series| &series.name);
+        let quantity = name.and_then(|name| name.split('/').nth(1));
+        quantity.map_or(0, |quantity| classes.of_quantity(quantity))
     }
 
     /// Makes them count, and lets readers see them instead of the frozen table.
@@ -203,15 +217,21 @@ struct Output<'a, F: FileLayer> {
     dir: PathBuf,
     existing: &'a [Arc<DataFile>],
     next_file: u64,
-    writers: BTreeMap<i64, FileWriter<F>>,
+    /// By month and class.
+    writers: BTreeMap<(i64, u16), FileWriter<F>>,
     scratch: Scratch,
     tally: Tally,
     stored: u64,
 }
 
 impl<F: FileLayer> Output<'_, F> {
-    /// Adds all points of a series, month by month.
-    fn add_series(&mut self, series: u32, points: &mut Vec<Point>, stored_last: i64) -> io::Result<()> {
+    /// Adds all points of a series of a class, month by month.
+    fn add_series(
+        &mut self,
+        (series, class): (u32, u16),
+        points: &mut Vec<Point>,
+        stored_last: i64,
+    ) -> io::Result<()> {
         if points.first().is_some_and(|first| first.time <= stored_last) {
             self.drop_known(series, points)?;
         } else {
@@ -223,10 +243,10 @@ impl<F: FileLayer> Output<'_, F> {
             let end = month_start(month + 1);
             let (now, later) = rest.split_at(rest.partition_point(|point| point.time < end));
             rest = later;
-            let writer = match self.writers.entry(month) {
+            let writer = match self.writers.entry((month, class)) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
-                    let id = FileId { seq: self.next_file, generation: 0, month, class: 0 };
+                    let id = FileId { seq: self.next_file, generation: 0, month, class };
                     let writer = FileWriter::create(self.files, &self.dir, id)?;
                     self.next_file += 1;
                     entry.insert(writer)

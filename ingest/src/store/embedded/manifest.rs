@@ -5,6 +5,7 @@
 //!  0 "PANTAUMF"   8 u32 version = 3 (1: without generations of files; 2: without classes and roll-ups)
 //! 12 u64 generation   20 u64 next file's number   28 u64 journal position up to which files cover everything
 //! 36 u64 bytes of series.log   44 u32 series   48 9 × u64 counters, in the order of `Counters`
+//!    3 × u64 what retention dropped: files, bytes, readings
 //!    classes (classes.rs)
 //!    u32 n, n × (u64 number, u32 generation, i32 month, u16 class, u64 bytes, u64 bytes of its roll-up)     parts
 //!        a part is a file of readings (0 bytes: dropped) and a file of roll-ups beside it (0 bytes: none)
@@ -49,6 +50,14 @@ impl From<&DataFile> for FileRef {
     }
 }
 
+/// What retention has dropped since the store was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) readings: u64,
+}
+
 /// Everything that counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Manifest {
@@ -58,6 +67,7 @@ pub(crate) struct Manifest {
     pub(crate) names_bytes: u64,
     pub(crate) series: u32,
     pub(crate) counters: Counters,
+    pub(crate) expired: Expired,
     pub(crate) classes: Classes,
     /// From old to new.
     pub(crate) files: Vec<FileRef>,
@@ -90,6 +100,8 @@ impl Manifest {
             &mut out,
             [c.commits, c.readings, c.stored, c.duplicates, c.replaced, c.refused, c.lost, c.late, c.skipped],
         );
+        let Expired { files, bytes, readings } = self.expired;
+        bytes::put_u64s(&mut out, [files, bytes, readings]);
         self.classes.encode(&mut out);
         bytes::put_len(&mut out, self.files.len());
         for file in &self.files {
@@ -153,6 +165,8 @@ impl Manifest {
             ..Self::default()
         };
         if version >= 3 {
+            manifest.expired =
+                Expired { files: cursor.u64()?, bytes: cursor.u64()?, readings: cursor.u64()? };
             manifest.classes = Classes::decode(&mut cursor)?;
         }
         for _ in 0..cursor.count(20)? {

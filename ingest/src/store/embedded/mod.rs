@@ -46,6 +46,7 @@ mod query;
 mod reader;
 mod record;
 mod recover;
+mod retention;
 mod slot;
 mod state;
 mod table;
@@ -65,6 +66,7 @@ pub use open::{OpenError, Opened, Recovery, Replayed, open};
 pub(crate) use point::Point;
 pub(crate) use query::Gather;
 pub use reader::EmbeddedReader;
+pub use retention::{Class, DEFAULT_CLASS, Keep, Retention};
 pub(crate) use slot::Slot;
 pub use verify::VerifyError;
 pub(crate) use verify::{Checked, Finding, verify};
@@ -83,6 +85,8 @@ pub struct Config {
     pub max_wait: Duration,
     /// Files are merged only when so many bytes stay free.
     pub free_floor_bytes: u64,
+    /// What is kept for how long.
+    pub retention: Retention,
     /// Bounds of the journal. It must hold at least what the memory tables hold (20 bytes a reading).
     pub journal: pantau_journal::Config,
 }
@@ -98,6 +102,7 @@ impl Config {
             flush_after: Duration::from_secs(24 * 3_600),
             max_wait: Duration::from_secs(5),
             free_floor_bytes: 64 << 20,
+            retention: Retention::default(),
             journal: pantau_journal::Config {
                 segment_bytes: 32 << 20,
                 max_bytes: 2 << 30,

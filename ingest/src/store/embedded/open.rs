@@ -1,6 +1,7 @@
 //! Opening is recovery: manifest, series log, indexes of the files, journal. There is no other way to get a store, so there
 //! is no other state to think of than what this leaves.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use super::Config;
 use super::catalog::Catalog;
 use super::compact::Compactor;
 use super::flush::Flusher;
+use super::manifest::Manifest;
 use super::reader::EmbeddedReader;
 use super::recover::{load, open_files, replay};
+use super::retention::Retention;
 use super::state::{Shared, State};
 use super::writer::EmbeddedStore;
 use crate::store::types::Commit;
@@ -58,6 +61,8 @@ pub struct Recovery {
     pub torn_tail_bytes: u64,
     /// Everything found damaged, in words that name the place. Empty in a healthy store.
     pub damage: Vec<String>,
+    /// Classes that have files and are not configured any more, so that nothing of them is ever dropped.
+    pub kept_for_ever: Vec<String>,
 }
 
 /// A commit found in the journal while opening, for indexes that are kept beside the store (the quarantine).
@@ -96,6 +101,12 @@ pub fn open<F: FileLayer>(
         catalog.insert(series);
     }
     state.grow(manifest.series as usize);
+    let Manifest { classes, files: parts, next_file, .. } = &mut manifest;
+    if classes.take_in(&config.retention, parts, *next_file) {
+        manifest.generation += 1;
+        manifest.store(&files, &dir).map_err(io_error)?;
+    }
+    recovery.kept_for_ever = unconfigured(&manifest, &config.retention);
     let data = open_files(&files, &dir, &manifest, &mut state, &mut recovery.damage).map_err(io_error)?;
     let mut stored_last = vec![i64::MIN; state.slots.len()];
     for entry in data.iter().flat_map(|file| file.index.entries()) {
@@ -144,4 +155,10 @@ pub fn open<F: FileLayer>(
         },
         recovery,
     })
+}
+
+fn unconfigured(manifest: &Manifest, retention: &Retention) -> Vec<String> {
+    let classes: BTreeSet<u16> = manifest.files.iter().map(|part| part.id.class).collect();
+    let gone = classes.into_iter().filter(|class| manifest.classes.keep(*class, retention).is_none());
+    gone.map(|class| manifest.classes.called(class)).collect()
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::{Epoch, GatewayId};
 
-use super::super::{Compactor, Config, EmbeddedReader, EmbeddedStore, Flusher, Opened, Recovery, open};
+use super::super::{
+    Compactor, Config, EmbeddedReader, EmbeddedStore, Flusher, Opened, Recovery, Retention, open,
+};
 use crate::store::types::{Commit, NewSeries, SeriesId};
 use crate::store::{Store, StoreReader};
 
@@ -70,8 +72,14 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn open(files: SimFiles) -> Self {
+        Self::keeping(files, Retention::default())
+    }
+
+    /// Opens with another retention than for ever.
+    pub(super) fn keeping(files: SimFiles, retention: Retention) -> Self {
+        let config = Config { retention, ..config() };
         let Opened { store, reader, flusher, compactor, recovery } =
-            open(files.clone(), config(), &mut |_| {}).unwrap();
+            open(files.clone(), config, &mut |_| {}).unwrap();
         reader.set_indexed(u64::MAX);
         Self { files, store, reader, flusher, compactor, recovery }
     }
