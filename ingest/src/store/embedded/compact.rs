@@ -7,12 +7,13 @@
 //! What always holds:
 //! - Readers are never held up, and see the files before or after a merge, never both: manifest and set of files change
 //!   together. A crash anywhere leaves one or the other; what does not count is removed at the next opening.
-//! - In memory are one block a file and the new file's index, whatever the size of the files.
+//! - In memory are one block and one page of the index a file, and what the new file's writer holds, whatever the size of
+//!   the files.
 //! - A merge changes no answer and no counter. A file with a block or an index that cannot be read stays as it is, and is
 //!   reported.
 //! - It works at most half of the time, so that the writer's syncs have the disk for themselves the other half.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use std::time::Duration;
 use pantau_journal::FileLayer;
 
 use super::block::{MAX_POINTS, Scratch};
-use super::datafile::{DataFile, FileId, FileWriter};
-use super::index::Entry;
+use super::datafile::{DataFile, FileId};
+use super::filewriter::FileWriter;
 use super::manifest::FileRef;
 use super::plan;
 use super::point::{Point, Tally, settle};
+use super::run::{Block, Blocks, Stop};
 use super::state::Shared;
 
 /// Wait when there is nothing to do; a flush wakes it earlier.
@@ -201,7 +203,7 @@ impl<F: FileLayer> Compactor<F> {
         let mut merge = Merge {
             files: &self.files,
             run,
-            handles,
+            handles: &handles,
             writer,
             scratch: Scratch::default(),
             out: Vec::new(),
@@ -209,17 +211,18 @@ impl<F: FileLayer> Compactor<F> {
             moved: 0,
         };
         let mut began = self.files.monotonic();
-        for (series, blocks) in by_series(run) {
-            match merge.series(series, blocks) {
-                Ok(None) => {}
-                Ok(Some(damaged)) => {
-                    merge.writer.abandon();
-                    return Ok(Ended::Damaged(damaged));
-                }
-                Err(error) => {
-                    merge.writer.abandon();
-                    return Err(error);
-                }
+        let mut blocks = match Blocks::new(&self.files, run, &handles) {
+            Ok(blocks) => blocks,
+            Err(stop) => return merge.stopped(stop),
+        };
+        loop {
+            let added = match blocks.next() {
+                Ok(Some(block)) => merge.block(block, blocks.peek()),
+                Ok(None) => break,
+                Err(stop) => Err(stop),
+            };
+            if let Err(stop) = added {
+                return merge.stopped(stop);
             }
             if merge.moved >= STRETCH && !self.restless {
                 merge.moved = 0;
@@ -238,38 +241,10 @@ impl<F: FileLayer> Compactor<F> {
     }
 }
 
-/// A block: the number of its file in the run, and its place there.
-type Block = (usize, Entry);
-
-/// The blocks of each series of a run, in the order of time.
-fn by_series(run: &[Arc<DataFile>]) -> impl Iterator<Item = (u32, Vec<Block>)> {
-    let mut at: BTreeMap<(u32, usize), usize> = BTreeMap::new();
-    let begin = |at: &mut BTreeMap<_, _>, number: usize, from: usize| {
-        if let Some(entry) = run[number].index.entries().get(from) {
-            at.insert((entry.summary.series, number), from);
-        }
-    };
-    (0..run.len()).for_each(|number| begin(&mut at, number, 0));
-    std::iter::from_fn(move || {
-        let series = at.keys().next()?.0;
-        let mut blocks = Vec::new();
-        while let Some(first) = at.first_entry().filter(|first| first.key().0 == series) {
-            let ((_, number), from) = first.remove_entry();
-            let entries = &run[number].index.entries()[from..];
-            let own = entries.iter().take_while(|entry| entry.summary.series == series);
-            let before = blocks.len();
-            blocks.extend(own.map(|entry| (number, *entry)));
-            begin(&mut at, number, from + blocks.len() - before);
-        }
-        blocks.sort_by_key(|(number, entry)| (entry.summary.first, *number));
-        Some((series, blocks))
-    })
-}
-
 struct Merge<'a, F: FileLayer> {
     files: &'a F,
     run: &'a [Arc<DataFile>],
-    handles: Vec<F::File>,
+    handles: &'a [F::File],
     writer: FileWriter<F>,
     scratch: Scratch,
     /// Points for the next block.
@@ -281,40 +256,41 @@ struct Merge<'a, F: FileLayer> {
 }
 
 impl<F: FileLayer> Merge<'_, F> {
-    /// Adds the blocks of a series; answers the file of one that cannot be read.
-    fn series(&mut self, series: u32, blocks: Vec<Block>) -> io::Result<Option<FileId>> {
+    /// Adds a block; `next` are series and first time of the block after it.
+    fn block(&mut self, (number, entry): Block, next: Option<(u32, i64)>) -> Result<(), Stop> {
         let written = self.writer.bytes();
-        for (at, (number, entry)) in blocks.iter().enumerate() {
-            let next = blocks.get(at + 1).map_or(i64::MAX, |(_, next)| next.summary.first);
-            self.moved += u64::from(entry.len);
-            let file = &self.run[*number];
-            let alone = self.pending.is_empty() && self.out.is_empty() && entry.summary.last < next;
-            let taken = if alone && entry.summary.count >= FULL {
-                let block = file.read_raw(self.files, &self.handles[*number], entry);
-                block.and_then(|block| self.writer.add_raw(entry.summary, &block))
-            } else {
-                let points = file.read_block(self.files, &self.handles[*number], entry);
-                points.and_then(|points| {
-                    self.pending.extend(points.into_iter().map(|point| (*number, point)));
-                    self.settle(next);
-                    self.put(series, MAX_POINTS)
-                })
-            };
-            match taken {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(Some(file.id)),
-                Err(error) => return Err(error),
-            }
+        let series = entry.summary.series;
+        let next = next.filter(|(other, _)| *other == series).map(|(_, first)| first);
+        let (file, handle) = (&self.run[number], &self.handles[number]);
+        let alone = self.pending.is_empty()
+            && self.out.is_empty()
+            && next.is_none_or(|next| entry.summary.last < next);
+        if alone && entry.summary.count >= FULL {
+            let block = file.read_raw(self.files, handle, &entry).map_err(|error| Stop::of(number, error))?;
+            self.writer.add_raw(entry.summary, &block).map_err(Stop::Io)?;
+        } else {
+            let points =
+                file.read_block(self.files, handle, &entry).map_err(|error| Stop::of(number, error))?;
+            self.pending.extend(points.into_iter().map(|point| (number, point)));
+            self.settle(next);
+            self.put(series, if next.is_some() { MAX_POINTS } else { 1 }).map_err(Stop::Io)?;
         }
-        self.put(series, 1)?;
-        self.moved += self.writer.bytes() - written;
-        Ok(None)
+        self.moved += u64::from(entry.len) + self.writer.bytes() - written;
+        Ok(())
+    }
+
+    fn stopped(self, stop: Stop) -> io::Result<Ended> {
+        self.writer.abandon();
+        match stop {
+            Stop::Damaged(number) => Ok(Ended::Damaged(self.run[number].id)),
+            Stop::Io(error) => Err(error),
+        }
     }
 
     /// What lies before `next` is settled: no other block can say anything of it.
-    fn settle(&mut self, next: i64) {
+    fn settle(&mut self, next: Option<i64>) {
         self.pending.sort_by_key(|(number, point)| (point.time, *number));
-        let end = self.pending.partition_point(|(_, point)| point.time < next);
+        let end = self.pending.partition_point(|(_, point)| next.is_none_or(|next| point.time < next));
         let mut points: Vec<Point> = self.pending.drain(..end).map(|(_, point)| point).collect();
         settle(&mut points, &mut Tally::default());
         self.out.append(&mut points);

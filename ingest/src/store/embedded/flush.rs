@@ -18,16 +18,20 @@ use pantau_journal::{FileLayer, Journal, Position, ReleaseError};
 
 use super::block::Scratch;
 use super::classes::Classes;
-use super::datafile::{DataFile, FileId, FileWriter};
+use super::datafile::{DataFile, FileId};
+use super::filewriter::FileWriter;
 use super::manifest::FileRef;
 use super::months::{month_of, month_start};
 use super::names::NameLog;
+use super::pagecache::PageCache;
 use super::point::{Met, Point, Tally, meet};
 use super::state::{Frozen, Shared};
 use crate::store::types::SeriesId;
 
 /// Wait after a flush that failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// Of the pages that were read last: series come in the order of their numbers, as they stand in the pages.
+const CACHE_BYTES: usize = 1 << 20;
 
 /// Why the flusher ended early.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +114,7 @@ impl<F: FileLayer> Flusher<F> {
             files: &self.files,
             dir: dir.clone(),
             existing,
+            cache: PageCache::new(CACHE_BYTES),
             next_file,
             writers: BTreeMap::new(),
             scratch: Scratch::default(),
@@ -121,8 +126,13 @@ impl<F: FileLayer> Flusher<F> {
         for column in frozen.table.columns() {
             column.settled(&mut output.tally, &mut points);
             let stored_last = self.stored_last.get(column.series as usize).copied().unwrap_or(i64::MAX);
+            let last = points.last().map(|point| point.time);
             let class = if classes.any() { self.class_of(column.series, &classes) } else { 0 };
             output.add_series((column.series, class), &mut points, stored_last)?;
+            // Also when this flush fails: the next one then compares where it need not.
+            if let (Some(stored), Some(last)) = (self.stored_last.get_mut(column.series as usize), last) {
+                *stored = (*stored).max(last);
+            }
         }
         let Output { next_file, writers, tally, stored, .. } = output;
         let files = writers.into_values().map(FileWriter::finish).collect::<io::Result<Vec<_>>>()?;
@@ -163,11 +173,6 @@ impl<F: FileLayer> Flusher<F> {
         next.store(&self.files, &self.dir)?;
         self.names.bytes = names_bytes;
         self.names.series = frozen.series;
-        for entry in fresh.iter().flat_map(|file| file.index.entries()) {
-            if let Some(last) = self.stored_last.get_mut(entry.summary.series as usize) {
-                *last = (*last).max(entry.summary.last);
-            }
-        }
         let mut state = shared.lock();
         // Added, not set: commits that were applied meanwhile count what is kept elsewhere as stored.
         state.counters.stored += stored;
@@ -216,6 +221,7 @@ struct Output<'a, F: FileLayer> {
     files: &'a F,
     dir: PathBuf,
     existing: &'a [Arc<DataFile>],
+    cache: PageCache,
     next_file: u64,
     /// By month and class.
     writers: BTreeMap<(i64, u16), FileWriter<F>>,
@@ -265,7 +271,9 @@ impl<F: FileLayer> Output<'_, F> {
         };
         for file in self.existing.iter().rev() {
             let mut opened = None;
-            for entry in file.index.overlapping(series, first.time, last.time) {
+            let period = (first.time, last.time);
+            let found = self.cache.overlapping(self.files, file, &mut opened, series, period)?;
+            for entry in &found.entries {
                 let from = points.partition_point(|point| point.time < entry.summary.first);
                 let to = points.partition_point(|point| point.time <= entry.summary.last);
                 if met[from..to].iter().all(Option::is_some) {

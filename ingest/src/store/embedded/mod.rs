@@ -6,7 +6,7 @@
 //!   commit_once: one fsync for all                   data/2026-03-0000000017.pts
 //!   state.rs   active table ◄── readable from here   series.log          names.rs
 //!        │ full, or flush_after                      MANIFEST            manifest.rs
-//!   frozen table ──► flush.rs ──► datafile.rs (block.rs, index.rs, codec.rs)
+//!   frozen table ──► flush.rs ──► filewriter.rs, datafile.rs (block.rs, index.rs, columns.rs, codec.rs)
 //!                                  then MANIFEST, then the journal's segments are freed
 //!   compact.rs merges neighbours of a month into one file (plan.rs says which), then MANIFEST
 //! verify/, copy.rs: the folder from outside, checked and copied beside a process that has it open
@@ -17,7 +17,8 @@
 //! - The manifest names every file that counts and the journal position that the files cover. Opening reads the manifest,
 //!   the series log, the files' indexes, and replays the journal from that position. Files that it does not name are
 //!   removed.
-//! - Memory is bounded: two tables of half `memory_bytes` each. The writer waits when both are full.
+//! - Memory is bounded: two tables of half `memory_bytes` each; the writer waits when both are full. Of what is in files,
+//!   32 bytes for every 128 blocks are in memory (index.rs), and a few MB of what was read last (pagecache.rs).
 //! - Damage is reported in [`Recovery`] and costs what is damaged: a block, a name, a journal record (whose positions are
 //!   then not committed, so that the gateway sends them again). Opening never fails because of damage.
 //!
@@ -30,9 +31,11 @@ mod bytes;
 mod catalog;
 mod classes;
 mod codec;
+mod columns;
 mod compact;
 mod copy;
 mod datafile;
+mod filewriter;
 mod flush;
 mod fs;
 mod index;
@@ -40,6 +43,8 @@ mod manifest;
 mod months;
 mod names;
 mod open;
+mod pagecache;
+mod pages;
 mod plan;
 mod point;
 mod query;
@@ -47,12 +52,14 @@ mod reader;
 mod record;
 mod recover;
 mod retention;
+mod run;
 mod slot;
 mod state;
 mod table;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walk;
 mod writer;
 
 use std::path::PathBuf;

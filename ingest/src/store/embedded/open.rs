@@ -107,13 +107,9 @@ pub fn open<F: FileLayer>(
         manifest.store(&files, &dir).map_err(io_error)?;
     }
     recovery.kept_for_ever = unconfigured(&manifest, &config.retention);
-    let data = open_files(&files, &dir, &manifest, &mut state, &mut recovery.damage).map_err(io_error)?;
-    let mut stored_last = vec![i64::MIN; state.slots.len()];
-    for entry in data.iter().flat_map(|file| file.index.entries()) {
-        if let Some(last) = stored_last.get_mut(entry.summary.series as usize) {
-            *last = (*last).max(entry.summary.last);
-        }
-    }
+    let mut stored_last = Vec::new();
+    let data = open_files(&files, &dir, &manifest, &mut state, &mut stored_last, &mut recovery.damage);
+    let data = data.map_err(io_error)?;
     state.files = Arc::new(data);
     state.gateways = manifest.gateways.clone();
     state.counters = manifest.counters;

@@ -8,8 +8,8 @@ use pantau_journal::{FileLayer, Journal, Position, ReadError as ReadFailure};
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
 use super::Stats;
+use super::columns::Entry;
 use super::datafile::{DataFile, FileId};
-use super::index::Entry;
 use super::point::{Point, Tally, merge, settle};
 use super::query::{Gather, Piece, clusters};
 use super::record;
@@ -78,7 +78,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
     fn range(&self, series: SeriesId, time: Range<i64>, limit: usize) -> Result<Points, ReadError> {
         let mut points = Points::default();
         let mut flags = Vec::new();
-        for cluster in clusters(self.pieces(series, &time)?) {
+        for cluster in clusters(self.pieces(series, &time, &mut points.damaged)?) {
             // What a cluster holds at least, once its pieces are laid onto each other, is its largest piece.
             let whole = |piece: &Piece<Place>| match &piece.place {
                 Place::Block(_, entry) if piece.first >= time.start && piece.last < time.end => {
@@ -125,7 +125,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         if aggs.contains(&Agg::Increase) {
             gather.begin_after(self.value_before(series, time.start)?);
         }
-        for cluster in clusters(self.pieces(series, &time)?) {
+        for cluster in clusters(self.pieces(series, &time, &mut gather.damaged)?) {
             match cluster.as_slice() {
                 [Piece { place: Place::Block(_, entry), .. }] if gather.takes_whole(&entry.summary) => {
                     gather.add_summary(&entry.summary);
@@ -236,7 +236,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
             series: state.slots.len() as u64,
             files: state.files.iter().filter(|file| file.bytes > 0).count() as u64,
             file_bytes: state.files.iter().map(|file| file.bytes).sum(),
-            blocks: state.files.iter().map(|file| file.index.entries().len() as u64).sum(),
+            blocks: state.files.iter().map(|file| file.index.totals.blocks).sum(),
             flushes: state.flushes,
             merges: state.merges,
             merged_bytes: state.merged_bytes,
@@ -247,8 +247,14 @@ impl<F: FileLayer> EmbeddedReader<F> {
         }
     }
 
-    /// All pieces of a series that touch `time`, from old to new.
-    fn pieces(&self, series: SeriesId, time: &Range<i64>) -> Result<Vec<Piece<Place>>, ReadError> {
+    /// All pieces of a series that touch `time`, from old to new. Blocks whose summaries cannot be read are left out,
+    /// counted (with one reading each: nobody knows) and logged.
+    fn pieces(
+        &self,
+        series: SeriesId,
+        time: &Range<i64>,
+        damaged: &mut u64,
+    ) -> Result<Vec<Piece<Place>>, ReadError> {
         let (active, frozen, files) = {
             let state = self.shared.lock();
             if state.slots.len() <= series.index() {
@@ -261,9 +267,21 @@ impl<F: FileLayer> EmbeddedReader<F> {
         }
         let mut pieces = Vec::new();
         for file in files.iter() {
-            for entry in file.index.overlapping(series.0, time.start, time.end - 1) {
-                let place = Place::Block(file.clone(), *entry);
-                pieces.push(Piece { first: entry.summary.first, last: entry.summary.last, place });
+            let period = (time.start, time.end - 1);
+            let found = self.shared.pages.overlapping(&self.files, file, &mut None, series.0, period);
+            let missing = found.as_ref().map_or(1, |found| found.missing as u64);
+            if missing > 0 {
+                *damaged += missing;
+                self.shared.lock().damaged_reads += 1;
+            }
+            match found {
+                Ok(found) => pieces.extend(found.entries.into_iter().map(|entry| {
+                    let place = Place::Block(file.clone(), entry);
+                    Piece { first: entry.summary.first, last: entry.summary.last, place }
+                })),
+                Err(error) => {
+                    tracing::error!(file = %file.path.display(), %error, "the index of a file cannot be read");
+                }
             }
         }
         let frozen =
@@ -283,7 +301,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
         // It is nearly always near: then there is no need to gather the pieces of years.
         for back in [DAY_MS, 40 * DAY_MS, i64::MAX] {
             let before = time.saturating_sub(back)..time;
-            for cluster in clusters(self.pieces(series, &before)?).into_iter().rev() {
+            for cluster in clusters(self.pieces(series, &before, &mut 0)?).into_iter().rev() {
                 let points = self.read(cluster, &mut 0);
                 if let Some(at) = points.partition_point(|point| point.time < time).checked_sub(1) {
                     return Ok(points.get(at).map(|point| point.value));

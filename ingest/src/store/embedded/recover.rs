@@ -7,10 +7,12 @@ use std::sync::Arc;
 use pantau_journal::{FileLayer, Journal, Position, ReadError};
 
 use super::catalog::Catalog;
+use super::columns::Entry;
 use super::datafile::DataFile;
 use super::manifest::{FileRef, Manifest};
 use super::names::NameLog;
 use super::open::{Recovery, Replayed};
+use super::pages::Pages;
 use super::record;
 use super::state::State;
 use crate::store::types::{NewSeries, SeriesId};
@@ -78,11 +80,11 @@ fn adopt<F: FileLayer>(
                 manifest.files.push(FileRef::from(&file));
                 manifest.classes.adopt(file.id.class);
                 manifest.next_file = manifest.next_file.max(file.id.seq + 1);
-                for entry in file.index.entries() {
+                scan(files, &file, &mut |entry| {
                     manifest.counters.readings += u64::from(entry.summary.count);
                     manifest.counters.stored += u64::from(entry.summary.count);
-                    manifest.series = manifest.series.max(entry.summary.series + 1);
-                }
+                    manifest.series = manifest.series.max(entry.summary.series.saturating_add(1));
+                })?;
             }
             Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
             _ => {
@@ -95,12 +97,35 @@ fn adopt<F: FileLayer>(
     Ok(())
 }
 
-/// Opens the files of the manifest, from old to new, and removes what a crash left.
+/// Shows every block of a file's index, and tells what is damaged of it.
+fn scan<F: FileLayer>(files: &F, file: &DataFile, see: &mut dyn FnMut(&Entry)) -> io::Result<Option<String>> {
+    if file.index.pages().is_empty() {
+        return Ok(None);
+    }
+    let handle = file.handle(files)?;
+    let (mut pages, mut damaged, mut missing) = (Pages::default(), 0, 0);
+    while let Some(page) = pages.next(files, &handle, file)? {
+        page.entries.iter().for_each(&mut *see);
+        if let Some(blocks) = page.missing {
+            damaged += 1;
+            missing += blocks;
+        }
+    }
+    Ok((damaged > 0).then(|| {
+        format!(
+            "{damaged} pages of its index are damaged; by walking, all of their blocks were found but {missing}"
+        )
+    }))
+}
+
+/// Opens the files of the manifest, from old to new, and removes what a crash left. `stored_last` gets the greatest time in
+/// files of every series.
 pub(crate) fn open_files<F: FileLayer>(
     files: &F,
     dir: &Path,
     manifest: &Manifest,
     state: &mut State,
+    stored_last: &mut Vec<i64>,
     damage: &mut Vec<String>,
 ) -> io::Result<Vec<Arc<DataFile>>> {
     let data = dir.join("data");
@@ -114,17 +139,27 @@ pub(crate) fn open_files<F: FileLayer>(
             _ => DataFile::open(files, &path),
         };
         match found {
-            Ok((file, mended)) => {
+            Ok((mut file, mended)) => {
                 damage.extend(mended.map(|mended| format!("data/{name}: {}", mended.detail)));
                 if file.id != wanted.id {
                     damage.push(format!("data/{name}: the header names another file"));
                 }
-                for entry in file.index.entries() {
-                    state.grow(entry.summary.series as usize + 1);
-                    if let Some(slot) = state.slots.get_mut(entry.summary.series as usize) {
-                        slot.note_block(&entry.summary);
+                let damaged = scan(files, &file, &mut |Entry { summary, .. }| {
+                    let series = summary.series as usize;
+                    state.grow(series + 1);
+                    if stored_last.len() <= series {
+                        stored_last.resize(state.slots.len(), i64::MIN);
                     }
-                }
+                    if let (Some(slot), Some(last)) =
+                        (state.slots.get_mut(series), stored_last.get_mut(series))
+                    {
+                        slot.note_block(summary);
+                        *last = (*last).max(summary.last);
+                    }
+                })?;
+                // What cannot be found of its blocks would go with it in a merge.
+                file.walked |= damaged.is_some();
+                damage.extend(damaged.map(|damaged| format!("data/{name}: {damaged}")));
                 opened.push(Arc::new(file));
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {

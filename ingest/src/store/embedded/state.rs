@@ -16,6 +16,7 @@ use pantau_proto::{Epoch, Flags, GatewayId, RangeSet};
 use super::catalog::Catalog;
 use super::datafile::DataFile;
 use super::manifest::{Gateways, Manifest};
+use super::pagecache::PageCache;
 use super::point::Point;
 use super::slot::Slot;
 use super::table::{NO_COLUMN, Table};
@@ -169,6 +170,8 @@ pub(crate) struct Shared {
     catalog: RwLock<Catalog>,
     /// What counts on the disk. Locked before the state, and held over its writing.
     manifest: Mutex<Manifest>,
+    /// Of the readers.
+    pub(crate) pages: PageCache,
 }
 
 impl Shared {
@@ -178,6 +181,7 @@ impl Shared {
             bell: Condvar::new(),
             catalog: RwLock::new(catalog),
             manifest: Mutex::new(manifest),
+            pages: PageCache::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use pantau_journal::FileLayer as _;
 
 use super::super::CompactError;
-use super::support::{ALL, DIR, Rig, commit};
+use super::support::{ALL, DIR, Rig, commit, entries};
 use crate::store::StoreReader;
 use crate::store::types::{Agg, SeriesId};
 
@@ -66,8 +66,8 @@ fn what_somebody_reads_stays_until_he_has_read_it() {
     assert_eq!(data_files(&rig).len(), 21);
     for file in reading.iter() {
         let handle = file.handle(&rig.files).unwrap();
-        for entry in file.index.entries() {
-            file.read_block(&rig.files, &handle, entry).unwrap();
+        for entry in entries(&rig.files, file).0 {
+            file.read_block(&rig.files, &handle, &entry).unwrap();
         }
     }
     drop(reading);

@@ -9,10 +9,11 @@ use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::Epoch;
 
 use super::super::block::Scratch;
-use super::super::datafile::{DataFile, FileId, FileWriter};
+use super::super::datafile::{DataFile, FileId};
+use super::super::filewriter::FileWriter;
 use super::super::fs;
 use super::super::point::Point;
-use super::support::{ALL, DIR, Rig, commit, files, gateway};
+use super::support::{ALL, DIR, Rig, commit, entries, files, gateway};
 use crate::store::StoreReader;
 use crate::store::types::SeriesId;
 
@@ -54,7 +55,9 @@ fn try_read(files: &SimFiles, bytes: &[u8]) -> (Contents, bool) {
         }
     };
     let handle = file.handle(files).unwrap();
-    for entry in file.index.entries() {
+    let (entries, damaged) = entries(files, &file);
+    told |= damaged;
+    for entry in &entries {
         match file.read_block(files, &handle, entry) {
             Ok(points) => {
                 let points = points.iter().map(|point| (point.time, point.value.to_bits()));

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 
 use super::super::block::{self, MAX_POINTS, Scratch, Summary};
 use super::super::bytes;
-use super::super::datafile::{DataFile, FileId, FileWriter};
-use super::super::index::{Entry, Index};
+use super::super::columns::Entry;
+use super::super::datafile::{DataFile, FileId};
+use super::super::filewriter::FileWriter;
+use super::super::index::{self, Index, PageRef, Totals};
 use super::super::manifest::{FileRef, Manifest};
 use super::super::months::{month_name, month_of, month_start};
 use super::super::point::{Point, Tally, merge, settle};
@@ -98,7 +100,9 @@ proptest! {
     #[test]
     fn malformed_input_is_an_error_and_never_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = record::decode(&bytes);
-        let _ = Index::decode(&bytes, 3, 32, 4_096);
+        let _ = index::decode_version_1(&bytes, 3, 32, 4_096);
+        let _ = Index::decode(&bytes, 3, 4_096);
+        let _ = index::decode_page(&bytes, 4_096);
         if bytes.len() > 8 {
             // With a right checksum, so that what lies behind it is tried as well.
             let len = bytes.len() as u32;
@@ -160,42 +164,66 @@ fn pieces_that_follow_each_other_are_only_joined() {
     );
 }
 
+/// Blocks as a file has them: in the order of series, then time, one after the other from `offset` on.
+fn blocks(offset: u64) -> Vec<Entry> {
+    let mut offset = offset;
+    let entry = |at: u32| {
+        let point = |n: i64| Point {
+            time: i64::from(at % 3) * 1_000 + n * 3,
+            value: n as f64 * 0.3,
+            flags: u16::from(at == 7),
+        };
+        let points: Vec<Point> = (0..=i64::from(at)).map(point).collect();
+        let entry = Entry { summary: Summary::of(at / 3, &points).unwrap(), offset, len: 100 + at };
+        offset += u64::from(entry.len);
+        entry
+    };
+    (0..100_u32).map(entry).collect()
+}
+
 #[test]
-fn an_index_comes_back() {
-    let mut offset = 32;
-    let entries: Vec<Entry> = (0..100_u32)
-        .map(|at| {
-            let points: Vec<Point> = (0..=i64::from(at))
-                .map(|time| Point { time: time * 3, value: time as f64 * 0.3, flags: u16::from(at == 7) })
-                .collect();
-            let entry = Entry {
-                summary: Summary::of(at / 3, &points[at as usize / 2..]).unwrap(),
-                offset,
-                len: 100 + at,
-            };
-            offset += u64::from(entry.len);
-            entry
-        })
-        .collect();
-    // In the order of series, then time, as a file has them.
-    let index = Index::new(entries);
-    let mut offset = 32;
-    let entries: Vec<Entry> = index
-        .entries()
-        .iter()
-        .map(|entry| {
-            let entry = Entry { offset, ..*entry };
-            offset += u64::from(entry.len);
-            entry
-        })
-        .collect();
-    let index = Index::new(entries);
+fn a_page_comes_back_and_every_flipped_byte_is_seen() {
+    let entries = blocks(32);
+    let mut out = Vec::new();
+    index::encode_page(&entries, &mut out);
+    assert!(index::is_marked(&out) && out.len() < 100 * 40, "{} bytes", out.len());
+    assert_eq!(index::decode_page(&out, 100_000).unwrap(), entries);
+    let end = entries.last().map(|last| last.offset + u64::from(last.len)).unwrap();
+    assert!(index::decode_page(&out, end).is_ok() && index::decode_page(&out, end - 1).is_err());
+    for at in 0..out.len() {
+        let mut bent = out.clone();
+        bent[at] ^= 0x40;
+        assert!(index::decode_page(&bent, 100_000).is_err(), "byte {at}");
+        assert!(index::decode_page(&out[..at], 100_000).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_directory_comes_back_and_knows_where_to_look() {
+    let page = |n: u64| PageRef {
+        series: n as u32 / 2 * 10,
+        first: (n % 2 * 1_000) as i64,
+        blocks: 128,
+        bytes: 900,
+        blocks_at: 32 + n * 10_000,
+        offset: 31 + (n + 1) * 10_000 - 900,
+    };
+    let totals = Totals { blocks: 1_280, readings: 9_999, first: -5, last: 7_000 };
+    let index = Index::new((0..10).map(page).collect(), totals);
     let mut out = Vec::new();
     index.encode(&mut out);
-    assert_eq!(Index::decode(&out, 100, 32, offset).unwrap(), index);
-    for len in 0..out.len() {
-        let _ = Index::decode(&out[..len], 100, 32, offset);
+    assert_eq!(out.len(), 48 + 10 * 32);
+    assert_eq!(std::mem::size_of::<PageRef>(), 32, "what a page costs in memory");
+    assert_eq!(Index::decode(&out, 10, 200_000).unwrap(), index);
+    for at in 0..out.len() {
+        assert!(Index::decode(&out[..at], 10, 200_000).is_err(), "cut at {at}");
     }
+    assert_eq!(index.touching(10, 0, 500), 2..3);
+    assert_eq!(index.touching(10, 500, 1_500), 2..4);
+    assert_eq!(index.touching(10, 1_500, 1_600), 3..4);
+    assert_eq!(index.touching(15, 0, 5_000), 3..4, "it may come behind the page's first series");
+    assert_eq!(index.touching(0, -9, -1), 0..0, "its first block is later");
+    assert_eq!((index.touching(0, 7_001, 9_000), index.touching(0, -9, -6)), (0..0, 0..0));
 }
 
 #[test]

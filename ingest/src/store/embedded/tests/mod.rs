@@ -10,6 +10,7 @@ mod engine;
 mod example;
 mod formats;
 mod model;
+mod pages;
 mod retain;
 mod stress;
 mod support;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use pantau_journal::sim::{PowerCut, SimFiles};
 use pantau_proto::{Epoch, GatewayId};
 
+use super::super::columns::Entry;
+use super::super::datafile::DataFile;
+use super::super::pages::Pages;
 use super::super::{
     Compactor, Config, EmbeddedReader, EmbeddedStore, Flusher, Opened, Recovery, Retention, open,
 };
@@ -58,6 +61,17 @@ pub(super) fn config() -> Config {
         },
         ..Config::new(DIR)
     }
+}
+
+/// All blocks of a file, and whether a page of its index is damaged.
+pub(super) fn entries(files: &SimFiles, file: &DataFile) -> (Vec<Entry>, bool) {
+    let handle = file.handle(files).unwrap();
+    let (mut pages, mut entries, mut damaged) = (Pages::default(), Vec::new(), false);
+    while let Some(page) = pages.next(files, &handle, file).unwrap() {
+        entries.extend(page.entries);
+        damaged |= page.missing.is_some();
+    }
+    (entries, damaged)
 }
 
 /// A store with its parts in one hand.

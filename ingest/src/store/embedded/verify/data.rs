@@ -1,19 +1,19 @@
-//! One data file: header, footer, index, and every block, one after the other.
+//! One data file: header, footer, directory, and every page of the index with every block that it names.
 
 use std::io;
 
 use pantau_journal::FileLayer;
 
-use super::super::block::{self, MAX_POINTS, Summary};
-use super::super::datafile::DataFile;
-use super::super::index::Index;
+use super::super::block::{self, Summary};
+use super::super::columns::Entry;
+use super::super::datafile::{DataFile, FileId, malformed};
+use super::super::index::{Index, Totals};
 use super::super::months::month_of;
+use super::super::pages::Pages;
 use super::super::point::Point;
+use super::super::walk::{self, Chunk, Walk};
 use super::report::{COPY_BACK, time};
 use super::{Finding, Look};
-
-/// More than a block can have: its columns have 16-bit lengths, its flags two bytes a reading.
-const MOST_BLOCK: usize = 22 + 2 * 65_536 + 2 * MAX_POINTS + 64;
 
 /// Checks the file `name` of the data folder; `expected` is the size that the manifest gives.
 ///
@@ -37,13 +37,15 @@ pub(super) fn check<F: FileLayer>(
             "see the findings below; what they do not name is sound".to_owned(),
         );
     }
-    let index = DataFile::read_blocks(check.look.files, &check.file, bytes);
-    check.header(name, index.as_ref().ok());
+    // Without its header a file is of the version that is written.
+    let header = DataFile::read_header(check.look.files, &check.file);
+    let version = header.as_ref().map_or(2, |(_, version)| *version);
+    let index = DataFile::read_index(check.look.files, &check.file, version, bytes);
+    check.header(name, header.map(|(id, _)| id), index.as_ref().ok());
     match index {
-        Ok(index) => check.blocks(&index),
+        Ok(index) => check.blocks(name, index),
         Err(error) => check.walk(&error),
     }
-    Ok(())
 }
 
 struct Check<'l, 'a, F: FileLayer> {
@@ -60,83 +62,119 @@ impl<F: FileLayer> Check<'_, '_, F> {
     }
 
     /// Without its header a file is not taken for one of the store's.
-    fn header(&mut self, name: &str, index: Option<&Index>) {
-        let what = match DataFile::read_header(self.look.files, &self.file) {
+    fn header(&mut self, name: &str, header: io::Result<FileId>, index: Option<&Index>) {
+        let what = match header {
             Ok(id) if id.name() == name => return,
             Ok(_) => "the header names another file".to_owned(),
             Err(error) => error.to_string(),
         };
-        let cost = match index.map(Index::entries) {
-            Some(entries) => {
-                let readings: u64 = entries.iter().map(|entry| u64::from(entry.summary.count)).sum();
-                format!(
-                    "all {readings} readings of the file, {}",
-                    period(entries.iter().map(|entry| &entry.summary))
-                )
+        let cost = match index.map(|index| index.totals) {
+            Some(Totals { readings, first, last, .. }) => {
+                format!("all {readings} readings of the file, {} to {}", time(first), time(last))
             }
             None => "all readings of the file".to_owned(),
         };
         self.tell(0, what, cost);
     }
 
-    /// Every block that the index names; that they cover the file without gaps is what reading the index checked.
-    fn blocks(&mut self, index: &Index) {
-        let month = index.entries().first().map(|entry| month_of(entry.summary.first));
-        let mut before: Option<&Summary> = None;
-        for entry in index.entries() {
-            let summary = &entry.summary;
-            let what = match self.block(entry.offset, u64::from(entry.len)) {
-                Ok((series, points)) => {
-                    let found = Summary::of(series, &points);
-                    if !found.is_some_and(|found| same(&found, summary)) {
-                        Some("the block is not the one that the index describes")
-                    } else if before.is_some_and(|b| b.series == summary.series && b.last >= summary.first) {
-                        Some("the block overlaps the one before it")
-                    } else if month != Some(month_of(summary.last)) || month != Some(month_of(summary.first))
-                    {
-                        Some("the block is of another month than the file")
-                    } else {
-                        self.look.checked.readings += points.len() as u64;
-                        None
-                    }
-                    .map(str::to_owned)
-                }
-                Err(error) => Some(error.to_string()),
-            };
-            self.look.checked.blocks += 1;
-            before = Some(summary);
-            if let Some(what) = what {
-                let (count, series) = (summary.count, self.look.name(summary.series));
-                let cost = format!("{count} readings of {series}, {}", period([summary]));
-                self.tell(entry.offset, what, cost);
+    /// Every page, and every block that the pages name.
+    fn blocks(&mut self, name: &str, index: Index) -> io::Result<()> {
+        let (of, end) = (index.totals, DataFile::index_at(self.look.files, &self.file, self.bytes));
+        let (refs, findings) = (index.pages().to_vec(), self.look.checked.findings);
+        let path = self.look.dir.join("data").join(name);
+        let file = DataFile::of(self.bytes, path, index);
+        let (mut pages, mut found, mut covered) = (Pages::default(), Totals::default(), DataFile::BLOCKS_AT);
+        let mut before: Option<Summary> = None;
+        for at in &refs {
+            let Some(page) = pages.next(self.look.files, &self.file, &file)? else { break };
+            if let Some(missing) = page.missing {
+                let (blocks, from) = (at.blocks, time(at.first));
+                let cost = match missing {
+                    0 => format!("no reading: its {blocks} blocks are found without it"),
+                    _ => format!(
+                        "the readings in {missing} of its {blocks} blocks, from those of {} at {from} on; the others \
+                         are found without it",
+                        self.look.name(at.series)
+                    ),
+                };
+                let offset = at.offset;
+                self.tell(offset, "a page of the index cannot be used".to_owned(), cost);
             }
+            covered += u64::from(at.bytes);
+            for entry in &page.entries {
+                self.named(entry, before.as_ref(), of);
+                found.add(&entry.summary);
+                covered += u64::from(entry.len);
+                before = Some(entry.summary);
+            }
+        }
+        if self.look.checked.findings == findings && (found != of || end.is_some_and(|end| end != covered)) {
+            let cost = "no reading: the pages of the index name what is counted here".to_owned();
+            self.tell(end.unwrap_or(0), "the directory does not say what the pages do".to_owned(), cost);
+        }
+        Ok(())
+    }
+
+    /// A block that a page names.
+    fn named(&mut self, entry: &Entry, before: Option<&Summary>, of: Totals) {
+        let summary = &entry.summary;
+        let what = match self.block(entry) {
+            Ok((series, points)) => {
+                let found = Summary::of(series, &points);
+                if !found.is_some_and(|found| same(&found, summary)) {
+                    Some("the block is not the one that the index describes")
+                } else if before.is_some_and(|b| b.series == summary.series && b.last >= summary.first) {
+                    Some("the block overlaps the one before it")
+                } else if month_of(of.first) != month_of(summary.last)
+                    || month_of(of.first) != month_of(summary.first)
+                {
+                    Some("the block is of another month than the file")
+                } else {
+                    self.look.checked.readings += points.len() as u64;
+                    None
+                }
+                .map(str::to_owned)
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        self.look.checked.blocks += 1;
+        if let Some(what) = what {
+            let (count, series) = (summary.count, self.look.name(summary.series));
+            let cost =
+                format!("{count} readings of {series}, {} to {}", time(summary.first), time(summary.last));
+            self.tell(entry.offset, what, cost);
         }
     }
 
-    /// The blocks of a file whose index is damaged, as opening walks them.
-    fn walk(&mut self, error: &io::Error) {
-        let (mut at, mut sound, mut readings, mut lost) = (DataFile::BLOCKS_AT, 0_u64, 0_u64, 0);
+    /// The blocks of a file whose index or directory is damaged, as opening walks them.
+    fn walk(&mut self, error: &io::Error) -> io::Result<()> {
         let end = DataFile::index_at(self.look.files, &self.file, self.bytes);
         let blocks_end = end.unwrap_or(self.bytes);
-        while at < blocks_end {
-            let Some(len) = self.claimed(at).filter(|len| *len <= blocks_end - at) else { break };
-            match self.block(at, len) {
-                Ok((_, points)) => {
+        let files = self.look.files;
+        let (mut sound, mut readings, mut lost) = (0_u64, 0_u64, 0);
+        let mut damaged = Vec::new();
+        let mut walk = Walk::new(files, &self.file, DataFile::BLOCKS_AT, blocks_end);
+        while let Some(chunk) = walk.next()? {
+            match chunk {
+                Chunk::Block { found: Ok(summary), .. } => {
                     sound += 1;
-                    readings += points.len() as u64;
+                    readings += u64::from(summary.count);
                 }
-                Err(error) if end.is_some() => {
-                    self.tell(
-                        at,
-                        error.to_string(),
-                        "the readings of one block, how many is not known".to_owned(),
-                    );
+                Chunk::Block { at, found: Err(error), .. } if end.is_some() => {
+                    damaged.push((at, error, "the readings of one block, how many is not known"));
                 }
-                Err(_) => lost += len,
+                Chunk::Page { at, found: Err(error), .. } => {
+                    damaged.push((at, error, "no reading: the blocks of that page are found without it"));
+                }
+                Chunk::Block { len, .. } => lost += len,
+                Chunk::Page { .. } => {}
             }
-            at += len;
         }
-        lost += blocks_end - at.min(blocks_end);
+        lost += blocks_end - walk.at().min(blocks_end);
+        let at = walk.at();
+        for (at, error, cost) in damaged {
+            self.tell(at, error.to_string(), cost.to_owned());
+        }
         self.look.checked.blocks += sound;
         self.look.checked.readings += readings;
         let cost = match (end, lost) {
@@ -151,32 +189,13 @@ impl<F: FileLayer> Check<'_, '_, F> {
             ),
         };
         self.tell(end.unwrap_or(at), format!("the index cannot be used: {error}"), cost);
+        Ok(())
     }
 
-    /// The size that the block at `at` says it has.
-    fn claimed(&self, at: u64) -> Option<u64> {
-        let mut head = [0; 8];
-        let read = self.look.files.read_at(&self.file, &mut head, at).ok()?;
-        block::claimed_len(head.get(..read)?).map(|len| len as u64)
+    fn block(&self, entry: &Entry) -> io::Result<(u32, Vec<Point>)> {
+        let bytes = walk::read_exactly(self.look.files, &self.file, entry.offset, entry.len as usize)?;
+        block::decode(&bytes).map_err(malformed)
     }
-
-    fn block(&self, at: u64, len: u64) -> io::Result<(u32, Vec<Point>)> {
-        let damaged = |what: &'static str| io::Error::new(io::ErrorKind::InvalidData, what);
-        let len = usize::try_from(len).ok().filter(|len| *len <= MOST_BLOCK);
-        let mut bytes = vec![0; len.ok_or_else(|| damaged("a block's size is impossible"))?];
-        if self.look.files.read_at(&self.file, &mut bytes, at)? != bytes.len() {
-            return Err(damaged("the file ends before the block's end"));
-        }
-        block::decode(&bytes).map_err(super::super::datafile::malformed)
-    }
-}
-
-fn period<'s>(summaries: impl IntoIterator<Item = &'s Summary>) -> String {
-    let ends = summaries.into_iter().fold(None, |ends: Option<(i64, i64)>, summary| {
-        let (first, last) = ends.unwrap_or((i64::MAX, i64::MIN));
-        Some((first.min(summary.first), last.max(summary.last)))
-    });
-    ends.map_or_else(String::new, |(first, last)| format!("{} to {}", time(first), time(last)))
 }
 
 /// Whether two summaries say the same; NaN is NaN, whatever its bits.
