@@ -68,6 +68,7 @@ pub async fn run_on<F: FileLayer>(
     let metrics = Arc::new(Metrics::new(&commit_metrics, &door_metrics, read_engine, Arc::clone(&gateways)));
     let (intake, queue) = Intake::new(config.limits.in_flight.0);
     let late_after = i64::try_from(config.limits.late_after.as_millis()).unwrap_or(i64::MAX);
+    let compactor_clock = clock.clone();
     let committer =
         Committer::new(store, &reader, late_after, clock.clone(), live.clone(), feed, commit_metrics);
     let shared = Arc::new(grpc::Shared {
@@ -116,7 +117,7 @@ pub async fn run_on<F: FileLayer>(
     });
     tasks.keepers.spawn_blocking(move || ("flusher", flusher.run().map_err(|error| error.to_string())));
     tasks.keepers.spawn_blocking(move || {
-        compactor.run();
+        compactor.run(move || compactor_clock.now().0);
         ("compactor", Ok(()))
     });
     if let Some(loader) = loader {

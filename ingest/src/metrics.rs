@@ -53,7 +53,9 @@ pub struct EngineNumbers {
     pub merges: u64,
     /// Bytes that they wrote.
     pub merged_bytes: u64,
-    /// Whether the last merge failed.
+    /// Files, bytes and readings that retention dropped since the store was made.
+    pub dropped: [u64; 3],
+    /// Whether the last merge or drop failed.
     pub merge_failing: bool,
     /// Data files.
     pub files: u64,
@@ -154,6 +156,7 @@ impl Collector for Engine {
             flushes,
             merges,
             merged_bytes,
+            dropped,
             merge_failing,
             files,
             file_bytes,
@@ -180,6 +183,9 @@ impl Collector for Engine {
             ("flushes", "Memory tables written to files since the start", flushes),
             ("merges", "Merges of data files since the start", merges),
             ("merged_bytes", "Bytes that merges wrote since the start", merged_bytes),
+            ("retention_dropped_files", "Files of readings that retention dropped", dropped[0]),
+            ("retention_dropped_bytes", "Bytes of them", dropped[1]),
+            ("retention_dropped_readings", "Readings in them; they still count as stored", dropped[2]),
         ];
         for (name, help, value) in counted {
             let counter = ConstCounter::new(value);
@@ -192,7 +198,7 @@ impl Collector for Engine {
             ("file_bytes", "Bytes of data files", file_bytes),
             (
                 "merge_failing",
-                "1 while data files cannot be merged; the log says why",
+                "1 while data files cannot be merged or dropped; the log says why",
                 u64::from(merge_failing),
             ),
             ("series", "Series known", series),

@@ -361,6 +361,7 @@ pub(crate) fn numbers<F: FileLayer>(any: &AnyReader<F>, quarantine: &Quarantine)
         flushes: stats.flushes,
         merges: stats.merges,
         merged_bytes: stats.merged_bytes,
+        dropped: [stats.expired_files, stats.expired_bytes, stats.expired_readings],
         merge_failing: stats.merge_failing,
         files: stats.files,
         file_bytes: stats.file_bytes,

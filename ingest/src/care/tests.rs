@@ -145,7 +145,7 @@ async fn backups_beside_a_writer_hold_everything_acknowledged_before_them() {
             drop(store);
         });
         scope.spawn(|| flusher.run().unwrap());
-        scope.spawn(|| compactor.run());
+        scope.spawn(|| compactor.run(|| 0));
         let checks = scope.spawn(|| {
             while acked.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();

@@ -21,12 +21,14 @@ use std::time::Duration;
 
 use pantau_journal::FileLayer;
 
+use super::Config;
 use super::block::{MAX_POINTS, Scratch};
 use super::datafile::{DataFile, FileId};
 use super::filewriter::FileWriter;
 use super::manifest::FileRef;
 use super::plan;
 use super::point::{Point, Tally, settle};
+use super::retention::Retention;
 use super::run::{Block, Blocks, Stop};
 use super::state::Shared;
 
@@ -34,6 +36,8 @@ use super::state::Shared;
 const IDLE: Duration = Duration::from_secs(10);
 /// Wait after a merge that failed.
 const RETRY: Duration = Duration::from_secs(60);
+/// Between two looks at what retention drops.
+const EXPIRE_EVERY_MS: i64 = 3_600_000;
 /// Bytes read or written between two rests.
 const STRETCH: u64 = 2 << 20;
 /// A block with so many points is taken over as it is.
@@ -68,27 +72,45 @@ enum Ended {
 
 /// Merges files. Give [`Compactor::run`] a thread of its own.
 pub struct Compactor<F: FileLayer> {
-    shared: Arc<Shared>,
-    files: F,
-    dir: PathBuf,
+    pub(super) shared: Arc<Shared>,
+    pub(super) files: F,
+    pub(super) dir: PathBuf,
     free_floor_bytes: u64,
+    pub(super) retention: Retention,
     /// Files that are damaged: they stay as they are.
-    apart: HashSet<FileId>,
+    pub(super) apart: HashSet<FileId>,
     /// Files that no longer count, until nobody reads them.
-    replaced: Vec<Arc<DataFile>>,
+    pub(super) replaced: Vec<Arc<DataFile>>,
+    /// Months of classes that become one part, so that their readings can be dropped.
+    pub(super) preparing: Vec<(i64, u16)>,
+    /// When it was last looked what retention drops.
+    expired_at: Option<i64>,
     restless: bool,
 }
 
 impl<F: FileLayer> Compactor<F> {
-    pub(crate) fn new(shared: Arc<Shared>, files: F, dir: PathBuf, free_floor_bytes: u64) -> Self {
-        let (apart, replaced) = (HashSet::new(), Vec::new());
-        Self { shared, files, dir, free_floor_bytes, apart, replaced, restless: false }
+    pub(crate) fn new(shared: Arc<Shared>, files: F, config: &Config) -> Self {
+        Self {
+            shared,
+            files,
+            dir: config.dir.clone(),
+            free_floor_bytes: config.free_floor_bytes,
+            retention: config.retention.clone(),
+            apart: HashSet::new(),
+            replaced: Vec::new(),
+            preparing: Vec::new(),
+            expired_at: None,
+            restless: false,
+        }
     }
 
-    /// Blocks until the writer is closed, and merges what is worth it meanwhile. What fails is tried again later.
-    pub fn run(mut self) {
+    /// Blocks until the writer is closed; merges what is worth it meanwhile, and drops about every hour what retention no
+    /// longer keeps at `now`, milliseconds. What fails is tried again later.
+    pub fn run(mut self, now: impl Fn() -> i64) {
         loop {
+            let expired = self.expire_hourly(now());
             let merged = self.merge_next(false);
+            let merged = expired.and(merged);
             let wait = match &merged {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => IDLE,
@@ -110,6 +132,15 @@ impl<F: FileLayer> Compactor<F> {
         }
     }
 
+    fn expire_hourly(&mut self, now: i64) -> Result<(), CompactError> {
+        // A clock that was set back is no reason to wait for it.
+        if self.expired_at.is_none_or(|at| now < at || now - at >= EXPIRE_EVERY_MS) {
+            while self.expire(now)? {}
+            self.expired_at = Some(now);
+        }
+        Ok(())
+    }
+
     /// Merges until each month is one file, without a rest. For a store that nobody writes to.
     ///
     /// # Errors
@@ -124,12 +155,13 @@ impl<F: FileLayer> Compactor<F> {
 
     /// One merge, if there is one to do. Tells whether there was.
     pub(crate) fn merge_next(&mut self, whole: bool) -> Result<bool, CompactError> {
-        let existing = self.shared.lock().files.clone();
-        // What of such a file cannot be read would go with it.
-        self.apart.extend(existing.iter().filter(|file| file.walked).map(|file| file.id));
+        let existing = self.note_damaged();
         let cuts = self.shared.manifest().classes.cuts.clone();
         let listed: Vec<FileRef> = existing.iter().map(|file| FileRef::from(&**file)).collect();
-        let Some(ids) = plan::next(&listed, &self.apart, &cuts, whole) else { return Ok(false) };
+        let Some(ids) = self.prepared(&listed).or_else(|| plan::next(&listed, &self.apart, &cuts, whole))
+        else {
+            return Ok(false);
+        };
         let run: Vec<Arc<DataFile>> =
             existing.iter().filter(|file| ids.contains(&file.id)).cloned().collect();
         drop(existing);
@@ -150,6 +182,22 @@ impl<F: FileLayer> Compactor<F> {
             Ended::Closed => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// What of these files cannot be read would go with them in a merge. Answers all files.
+    pub(super) fn note_damaged(&mut self) -> Arc<Vec<Arc<DataFile>>> {
+        let existing = self.shared.lock().files.clone();
+        self.apart.extend(existing.iter().filter(|file| file.walked).map(|file| file.id));
+        existing
+    }
+
+    /// The next files to merge of a month whose readings are to be dropped; cuts no longer matter there.
+    fn prepared(&self, listed: &[FileRef]) -> Option<Vec<FileId>> {
+        self.preparing.iter().find_map(|wanted| {
+            let own = |file: &&FileRef| (file.id.month, file.id.class) == *wanted;
+            let files: Vec<FileRef> = listed.iter().filter(own).copied().collect();
+            plan::next(&files, &self.apart, &[], true)
+        })
     }
 
     /// Removes replaced files that nobody reads any more. What a crash leaves is removed by the next opening.

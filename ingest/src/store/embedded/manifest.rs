@@ -58,6 +58,14 @@ pub(crate) struct Expired {
     pub(crate) readings: u64,
 }
 
+impl Expired {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.files += more.files;
+        self.bytes += more.bytes;
+        self.readings += more.readings;
+    }
+}
+
 /// Everything that counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Manifest {

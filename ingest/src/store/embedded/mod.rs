@@ -9,6 +9,7 @@
 //!   frozen table ──► flush.rs ──► filewriter.rs, datafile.rs (block.rs, index.rs, columns.rs, codec.rs)
 //!                                  then MANIFEST, then the journal's segments are freed
 //!   compact.rs merges neighbours of a month into one file (plan.rs says which), then MANIFEST
+//!   expire.rs  drops files that retention no longer keeps (retain.rs says which), then the same
 //! verify/, copy.rs: the folder from outside, checked and copied beside a process that has it open
 //! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
 //! ```
@@ -35,6 +36,7 @@ mod columns;
 mod compact;
 mod copy;
 mod datafile;
+mod expire;
 mod filewriter;
 mod flush;
 mod fs;
@@ -51,6 +53,7 @@ mod query;
 mod reader;
 mod record;
 mod recover;
+mod retain;
 mod retention;
 mod run;
 mod slot;
@@ -142,7 +145,13 @@ pub struct Stats {
     pub merges: u64,
     /// Bytes that they wrote.
     pub merged_bytes: u64,
-    /// Whether the last merge failed (it is tried again).
+    /// Files of readings that retention dropped since the store was made.
+    pub expired_files: u64,
+    /// Their bytes.
+    pub expired_bytes: u64,
+    /// The readings in them.
+    pub expired_readings: u64,
+    /// Whether the last merge or drop failed (it is tried again).
     pub merge_failing: bool,
     /// Times that the writer had to wait for a flush since the start.
     pub writer_waits: u64,

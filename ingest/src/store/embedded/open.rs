@@ -44,7 +44,7 @@ pub struct Opened<F: FileLayer> {
     pub reader: EmbeddedReader<F>,
     /// For a thread of its own: `flusher.run()`.
     pub flusher: Flusher<F>,
-    /// For a thread of its own: `compactor.run()`.
+    /// For a thread of its own: `compactor.run(now)`.
     pub compactor: Compactor<F>,
     /// What was found.
     pub recovery: Recovery,
@@ -113,6 +113,7 @@ pub fn open<F: FileLayer>(
     state.files = Arc::new(data);
     state.gateways = manifest.gateways.clone();
     state.counters = manifest.counters;
+    state.expired = manifest.expired;
     if manifest.covered > found.next.0 {
         recovery.damage.push(format!(
             "journal: it ends at {} although files cover it up to {}; it was replaced or restored",
@@ -139,7 +140,7 @@ pub fn open<F: FileLayer>(
             buffer: Vec::new(),
         },
         reader: EmbeddedReader { shared: shared.clone(), journal: journal.clone(), files: files.clone() },
-        compactor: Compactor::new(shared.clone(), files.clone(), config.dir.clone(), config.free_floor_bytes),
+        compactor: Compactor::new(shared.clone(), files.clone(), &config),
         flusher: Flusher {
             shared,
             journal,

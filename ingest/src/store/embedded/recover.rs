@@ -98,7 +98,11 @@ fn adopt<F: FileLayer>(
 }
 
 /// Shows every block of a file's index, and tells what is damaged of it.
-fn scan<F: FileLayer>(files: &F, file: &DataFile, see: &mut dyn FnMut(&Entry)) -> io::Result<Option<String>> {
+pub(crate) fn scan<F: FileLayer>(
+    files: &F,
+    file: &DataFile,
+    see: &mut dyn FnMut(&Entry),
+) -> io::Result<Option<String>> {
     if file.index.pages().is_empty() {
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use super::block::Summary;
 use super::point::{Met, Point, meet};
-use super::table::NO_COLUMN;
+use super::table::{Column, NO_COLUMN};
 use crate::store::types::{LatestPoint, SeriesId};
 
 /// What every reading of a series touches.
@@ -79,6 +79,17 @@ impl Slot {
         }
     }
 
+    /// Sets anew all that is known but the usual distance. When its newest reading came is known only of the one it knew.
+    pub(crate) fn reset(&mut self, left: &Left) {
+        self.first = left.first;
+        self.points = left.points;
+        let latest = left.latest.unwrap_or(Self::EMPTY.latest);
+        if latest.time != self.latest.time {
+            self.received = latest.time;
+        }
+        self.latest = latest;
+    }
+
     pub(crate) fn latest(&self, series: SeriesId) -> Option<LatestPoint> {
         (self.points > 0).then_some(LatestPoint {
             series,
@@ -94,5 +105,43 @@ impl Slot {
     pub(crate) fn extent(&self) -> (Option<i64>, Option<i64>, u64) {
         let some = |time| (self.points > 0).then_some(time);
         (some(self.first), some(self.latest.time), self.points)
+    }
+}
+
+/// What is left of a series after some of its files were dropped: gathered from old to new.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    first: i64,
+    points: u64,
+    latest: Option<Point>,
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self { first: i64::MAX, points: 0, latest: None }
+    }
+}
+
+impl Left {
+    /// A block of a file.
+    pub(crate) fn add(&mut self, block: &Summary) {
+        self.first = self.first.min(block.first);
+        self.points += u64::from(block.count);
+        self.note(Point { time: block.last, value: block.last_value, flags: block.last_flags });
+    }
+
+    /// What a memory table has.
+    pub(crate) fn add_column(&mut self, column: &Column) {
+        if let Some((first, points, last)) = column.extent() {
+            self.first = self.first.min(first);
+            self.points += points;
+            self.note(last);
+        }
+    }
+
+    fn note(&mut self, last: Point) {
+        if self.latest.is_none_or(|latest| last.time >= latest.time) {
+            self.latest = Some(last);
+        }
     }
 }

@@ -15,10 +15,10 @@ use pantau_proto::{Epoch, Flags, GatewayId, RangeSet};
 
 use super::catalog::Catalog;
 use super::datafile::DataFile;
-use super::manifest::{Gateways, Manifest};
+use super::manifest::{Expired, Gateways, Manifest};
 use super::pagecache::PageCache;
 use super::point::Point;
-use super::slot::Slot;
+use super::slot::{Left, Slot};
 use super::table::{NO_COLUMN, Table};
 use crate::store::types::{Commit, Counters, SeriesId};
 
@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) files: Arc<Vec<Arc<DataFile>>>,
     pub(crate) gateways: Gateways,
     pub(crate) counters: Counters,
+    /// What retention dropped.
+    pub(crate) expired: Expired,
     /// Journal position after the last record that is in here.
     pub(crate) applied: u64,
     /// Journal position up to which the files cover everything.
@@ -153,6 +155,17 @@ impl State {
             counters: self.counters,
             gateways: self.gateways.clone(),
         }));
+    }
+
+    /// Sets anew what is known of a series of which files have `left` and no more.
+    pub(crate) fn recount(&mut self, series: u32, left: &Left) {
+        let Some(slot) = self.slots.get_mut(series as usize) else { return };
+        let mut left = *left;
+        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.table.find(series));
+        for column in frozen.into_iter().chain(self.active.column(slot.column)) {
+            left.add_column(column);
+        }
+        slot.reset(&left);
     }
 
     /// Copies the points of a series in the active table.

@@ -73,6 +73,17 @@ impl Column {
         (extra.late.capacity() - old) * size_of::<Point>()
     }
 
+    /// First time, number of points, and the newest one.
+    pub(crate) fn extent(&self) -> Option<(i64, u64, Point)> {
+        let last = self.last?;
+        let late = self.extra.as_ref().map_or(&[][..], |extra| &extra.late);
+        let first =
+            late.iter().map(|point| point.time).chain(self.run.first().map(|&(time, _)| time)).min()?;
+        let mut newest = self.copy(&(last..last.saturating_add(1)));
+        settle(&mut newest, &mut Tally::default());
+        Some((first, (self.run.len() + late.len()) as u64, newest.pop()?))
+    }
+
     /// The points with a time in `time`, older before newer where times are equal, not sorted: for [`settle`]. Cheap
     /// enough to be called under the lock.
     pub(crate) fn copy(&self, time: &Range<i64>) -> Vec<Point> {

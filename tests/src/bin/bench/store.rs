@@ -203,7 +203,7 @@ fn filled(folder: &Path, set: &Set, runs: usize) -> (f64, Duration, f64) {
         store.append(&[first]).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| flusher.run().unwrap());
-            scope.spawn(|| compactor.run());
+            scope.spawn(|| compactor.run(|| 0));
             let start = now();
             for commit in &commits {
                 let begin = now();

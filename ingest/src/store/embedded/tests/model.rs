@@ -1,5 +1,6 @@
-//! Random schedules of appends, flushes, crashes and queries against a plain map. Times lie around a month's end and are
-//! few, so that duplicates, rewrites and late readings are frequent.
+//! Random schedules of appends, flushes, merges, retention, crashes and queries against a plain map. Times lie around a
+//! month's end and are few, so that duplicates, rewrites and late readings are frequent. Odd series are of a class that is
+//! kept for one month, the others are kept for ever.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +8,22 @@ use pantau_journal::sim::PowerCut as Cut;
 use pantau_proto::Epoch;
 use proptest::prelude::*;
 
-use super::support::{ALL, Rig, commit, gateway, new_series};
+use super::super::{Class, Keep, Retention};
+use super::support::{ALL, Rig, commit, files, gateway, new_series};
 use crate::store::types::{Agg, Commit, SeriesId};
 use crate::store::{Store, StoreReader};
 
 const BASE: i64 = 1_772_323_200_000 - 20_000; // 20 s before 2026-03-01T00:00:00Z
+const MARCH: i64 = BASE + 20_000;
 const SERIES: u32 = 5;
+/// 2026-04-04T00:00:00Z: February is dropped from then on by who keeps a month.
+const OVER: i64 = MARCH + 34 * 86_400_000;
+
+fn retention() -> Retention {
+    let keep = Keep { raw_months: 1, rollup_months: 1 };
+    let rain = Class { name: "rain".to_owned(), quantities: vec!["rainfall".to_owned()], keep };
+    Retention { default: Keep::default(), classes: vec![rain] }
+}
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -28,6 +39,10 @@ enum Op {
     Merge(bool),
     /// The same, while the n-th write or sync fails; then the power goes, or it is tried again.
     MergeFails(u64, bool, Option<Cut>),
+    /// Drop what is over, when that is the class's February or just not yet.
+    Retain(bool),
+    /// The same, while the n-th write or sync fails; then the power goes, or it is tried again.
+    RetainFails(u64, bool, Option<Cut>),
     PowerCut(Cut),
     Kill,
     Aggregate(i64, i64),
@@ -47,6 +62,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0_u64..8, any::<bool>(), prop::option::of(cut())).prop_map(|(at, sync, cut)| Op::FlushFails(at, sync, cut)),
         3 => any::<bool>().prop_map(Op::Merge),
         2 => (0_u64..8, any::<bool>(), prop::option::of(cut())).prop_map(|(at, sync, cut)| Op::MergeFails(at, sync, cut)),
+        2 => prop::bool::weighted(0.8).prop_map(Op::Retain),
+        2 => (0_u64..4, any::<bool>(), prop::option::of(cut())).prop_map(|(at, sync, cut)| Op::RetainFails(at, sync, cut)),
         2 => cut().prop_map(Op::PowerCut),
         1 => Just(Op::Kill),
         2 => (0_i64..40, 1_i64..30).prop_map(|(from, step)| Op::Aggregate(from, step)),
@@ -59,6 +76,8 @@ struct Model {
     readings: u64,
     positions: u64,
     series: u32,
+    /// Identities that retention dropped.
+    dropped: u64,
 }
 
 impl Model {
@@ -76,6 +95,9 @@ impl Model {
                 .collect();
             let mut next = commit(self.positions, &readings);
             next.new_series = new_series(self.series..known);
+            for series in next.new_series.iter_mut().filter(|series| series.id.0 % 2 == 1) {
+                series.name = format!("dev-{:05}/rainfall", series.id.0).into();
+            }
             self.series = known;
             self.positions += readings.len() as u64;
             self.readings += readings.len() as u64;
@@ -107,6 +129,15 @@ impl Model {
         );
         assert_eq!(rig.reader.ranges(&gateway(), Epoch(1)).len_positions(), self.positions);
         assert_eq!(rig.reader.series("", None, 100).items.len(), self.series as usize);
+    }
+
+    /// The class's February goes once anything of a later month is in a file.
+    fn expire(&mut self) {
+        if self.values.keys().any(|(_, time)| *time >= MARCH) {
+            let before = self.values.len();
+            self.values.retain(|(series, time), _| series % 2 == 0 || *time >= MARCH);
+            self.dropped += (before - self.values.len()) as u64;
+        }
     }
 
     fn check_buckets(&self, rig: &Rig, from: i64, step: i64) {
@@ -147,7 +178,7 @@ fn failing(rig: &mut Rig, after: u64, sync: bool, work: impl FnOnce(&mut Rig)) {
 }
 
 fn play(ops: Vec<Op>) {
-    let mut rig = Rig::fresh(0);
+    let mut rig = Rig::keeping(files(), retention());
     let mut model = Model::default();
     for op in ops {
         match op {
@@ -162,7 +193,8 @@ fn play(ops: Vec<Op>) {
                 rig.flusher.flush_once().unwrap();
                 rig.flush();
                 let counters = rig.reader.counters();
-                assert_eq!((counters.stored, counters.pending()), (model.values.len() as u64, 0));
+                let stored = model.values.len() as u64 + model.dropped;
+                assert_eq!((counters.stored, counters.pending()), (stored, 0));
             }
             Op::FlushFails(after, sync, cut) => {
                 let _ = rig.store.freeze();
@@ -178,7 +210,7 @@ fn play(ops: Vec<Op>) {
             Op::Merge(whole) => {
                 while rig.compactor.merge_next(whole).unwrap() {}
                 rig.compactor.sweep();
-                assert!(!whole || rig.reader.stats().files <= 2, "each month is one file");
+                assert!(!whole || rig.reader.stats().files <= 4, "each month of a class is one file");
             }
             Op::MergeFails(after, sync, cut) => {
                 failing(&mut rig, after, sync, |rig| drop(rig.compactor.merge_all()));
@@ -186,6 +218,29 @@ fn play(ops: Vec<Op>) {
                 match cut {
                     Some(cut) => rig = rig.crash(cut),
                     None => rig.compactor.merge_all().unwrap(),
+                }
+            }
+            Op::Retain(over) => {
+                rig.flusher.flush_once().unwrap();
+                rig.flush();
+                rig.compactor.expire(if over { OVER } else { OVER - 1 }).unwrap();
+                rig.compactor.sweep();
+                if over {
+                    model.expire();
+                }
+            }
+            Op::RetainFails(after, sync, cut) => {
+                rig.flusher.flush_once().unwrap();
+                rig.flush();
+                let before = rig.reader.stats().expired_files;
+                failing(&mut rig, after, sync, |rig| drop(rig.compactor.expire(OVER)));
+                match cut {
+                    Some(cut) => rig = rig.crash(cut),
+                    None => drop(rig.compactor.expire(OVER).unwrap()),
+                }
+                // A power cut leaves it done or not.
+                if cut.is_none() || rig.reader.stats().expired_files > before {
+                    model.expire();
                 }
             }
             Op::PowerCut(cut) => rig = rig.crash(cut),

@@ -1,11 +1,15 @@
-//! Classes of retention: each series in its class's files, whatever the configuration says later.
+//! Retention: each series in its class's files, whatever the configuration says later; and what is over is dropped, all of
+//! it and nothing else.
 
 use std::path::Path;
 
 use pantau_journal::FileLayer as _;
+use pantau_journal::sim::PowerCut;
 
 use super::super::{Class, Keep, Retention};
 use super::support::{DIR, Rig, commit, files, new_series};
+use crate::store::StoreReader as _;
+use crate::store::types::SeriesId;
 
 const MARCH: i64 = 1_772_323_200_000;
 
@@ -81,4 +85,120 @@ fn files_of_a_class_are_not_merged_over_a_change() {
     rig.flush();
     rig.compactor.merge_all().unwrap();
     assert_eq!([rig.all(0), rig.all(1)], [[(MARCH, 2.0)], [(MARCH, 2.0)]]);
+}
+
+/// Two months of series 1 (rain, kept for a month), one of series 0.
+fn two_months() -> Rig {
+    let keep = Keep { raw_months: 1, rollup_months: 1 };
+    let rain = Class { keep, ..class("rain", "rainfall") };
+    let mut rig = start(&Retention { default: Keep::default(), classes: vec![rain] });
+    rig.append(commit(2, &[(0, MARCH - 5, 7.0), (1, MARCH - 5, 7.0), (1, MARCH - 4, 8.0)]));
+    rig.flush();
+    assert_eq!(data_files(&rig).len(), 4);
+    rig
+}
+
+const APRIL_4: i64 = MARCH + 34 * 86_400_000;
+
+#[test]
+fn what_is_over_is_dropped_with_its_file_and_the_series_tells_what_is_left() {
+    let mut rig = two_months();
+    let held = rig.reader.shared.lock().files.clone();
+    let counters = rig.reader.counters();
+    assert!(!rig.compactor.expire(APRIL_4 - 1).unwrap());
+    assert!(rig.compactor.expire(APRIL_4).unwrap());
+    rig.compactor.sweep();
+    assert_eq!(data_files(&rig).len(), 4, "somebody reads it");
+    drop(held);
+    rig.compactor.sweep();
+    for rig in [rig, two_months_dropped().kill()] {
+        let names = data_files(&rig);
+        assert_eq!(names, ["2026-02-0000000002.pts", "2026-03-0000000000.pts", "2026-03-c1-0000000001.pts"]);
+        assert_eq!(rig.all(1), [(MARCH, 1.0)]);
+        assert_eq!(rig.all(0), [(MARCH - 5, 7.0), (MARCH, 1.0)]);
+        let info = rig.reader.info(SeriesId(1)).unwrap();
+        assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), 1));
+        assert_eq!(rig.reader.counters(), counters, "what was stored was stored");
+        let stats = rig.reader.stats();
+        assert_eq!((stats.expired_files, stats.expired_readings), (1, 2));
+    }
+}
+
+/// Dropped, and killed before the file is removed.
+fn two_months_dropped() -> Rig {
+    let mut rig = two_months();
+    rig.compactor.expire(APRIL_4).unwrap();
+    assert_eq!(data_files(&rig).len(), 4);
+    rig
+}
+
+#[test]
+fn a_series_with_nothing_left_stays_known_and_begins_anew() {
+    let mut rig = two_months();
+    // March goes as well, once there is something of a later month.
+    rig.append(commit(5, &[(0, APRIL_4, 9.0)]));
+    rig.flush();
+    let may_4 = APRIL_4 + 30 * 86_400_000;
+    while rig.compactor.expire(may_4).unwrap() {}
+    rig.compactor.sweep();
+    let info = rig.reader.info(SeriesId(1)).unwrap();
+    assert_eq!((info.first, info.last, info.points, rig.all(1)), (None, None, 0, vec![]));
+    assert_eq!(rig.reader.latest(&[SeriesId(1)]), [None]);
+    assert_eq!(rig.reader.series("", None, 9).items.len(), 2);
+    // In memory and older than what was the newest.
+    rig.append(commit(6, &[(1, MARCH - 1, 3.0)]));
+    assert_eq!(rig.reader.latest(&[SeriesId(1)])[0].map(|point| point.value), Some(3.0));
+    assert_eq!(rig.all(1), [(MARCH - 1, 3.0)]);
+}
+
+#[test]
+fn memory_counts_for_what_is_left() {
+    let mut rig = two_months();
+    rig.append(commit(5, &[(1, MARCH - 2, 5.0), (1, MARCH - 3, 6.0)]));
+    rig.store.freeze().unwrap();
+    rig.append(commit(7, &[(1, MARCH - 6, 4.0)]));
+    rig.compactor.expire(APRIL_4).unwrap();
+    let info = rig.reader.info(SeriesId(1)).unwrap();
+    assert_eq!((info.first, info.last, info.points), (Some(MARCH - 6), Some(MARCH), 4));
+}
+
+#[test]
+fn a_power_cut_at_any_step_of_a_drop_leaves_all_or_the_rest() {
+    for cut in [PowerCut::LoseAll, PowerCut::KeepAll, PowerCut::Tear(7)] {
+        for (step, sync) in (0..4).flat_map(|step| [(step, false), (step, true)]) {
+            let mut rig = two_months();
+            if sync {
+                rig.files.fail_sync(step)
+            } else {
+                rig.files.fail_write(step)
+            }
+            let _ = rig.compactor.expire(APRIL_4);
+            rig.files.fail_sync(u64::MAX);
+            rig.files.fail_write(u64::MAX);
+            let rig = rig.crash(cut);
+            let left = rig.all(1);
+            let gone = rig.reader.stats().expired_files == 1;
+            assert_eq!(left.len(), if gone { 1 } else { 3 }, "{cut:?} {step} {sync}");
+            assert_eq!((rig.recovery.damage.len(), data_files(&rig).len()), (0, if gone { 3 } else { 4 }));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_goes_when_its_readings_are_over() {
+    let rig = two_months();
+    let damaged = Path::new(DIR).join("data/2026-02-c1-0000000003.pts");
+    assert!(rig.files.contents(&damaged).is_some());
+    rig.files.flip(&damaged, 60, 1);
+    let keep = Keep { raw_months: 1, rollup_months: 0 };
+    let rain = Class { keep, ..class("rain", "rainfall") };
+    let mut rig = Rig::keeping(rig.files.kill(), Retention { default: Keep::default(), classes: vec![rain] });
+    rig.append(commit(5, &[(1, MARCH - 2, 5.0)]));
+    rig.flush();
+    // Its roll-ups are wanted, so it is to be merged; that finds the damage.
+    assert!(!rig.compactor.expire(APRIL_4).unwrap());
+    while rig.compactor.merge_next(false).unwrap() {}
+    assert!(rig.compactor.expire(APRIL_4).unwrap());
+    rig.compactor.sweep();
+    assert_eq!(rig.all(1), [(MARCH - 2, 5.0), (MARCH, 1.0)]);
 }

@@ -150,7 +150,7 @@ fn reads_are_right_while_appends_flushes_and_merges_run() {
         // Also when an assertion fails: else the readers would go on for ever.
         let ends = Ends(&done);
         let flushing = scope.spawn(|| flusher.run());
-        scope.spawn(|| compactor.run());
+        scope.spawn(|| compactor.run(|| 0));
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut least = 0;

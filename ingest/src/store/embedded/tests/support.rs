@@ -82,6 +82,7 @@ pub(super) struct Rig {
     pub(super) flusher: Flusher<SimFiles>,
     pub(super) compactor: Compactor<SimFiles>,
     pub(super) recovery: Recovery,
+    retention: Retention,
 }
 
 impl Rig {
@@ -91,11 +92,11 @@ impl Rig {
 
     /// Opens with another retention than for ever.
     pub(super) fn keeping(files: SimFiles, retention: Retention) -> Self {
-        let config = Config { retention, ..config() };
+        let config = Config { retention: retention.clone(), ..config() };
         let Opened { store, reader, flusher, compactor, recovery } =
             open(files.clone(), config, &mut |_| {}).unwrap();
         reader.set_indexed(u64::MAX);
-        Self { files, store, reader, flusher, compactor, recovery }
+        Self { files, store, reader, flusher, compactor, recovery, retention }
     }
 
     /// A new store with `series` series.
@@ -118,12 +119,12 @@ impl Rig {
 
     /// Ends as a process that is killed: the page cache stays.
     pub(super) fn kill(self) -> Self {
-        Self::open(self.files.kill())
+        Self::keeping(self.files.kill(), self.retention)
     }
 
     /// Ends as a machine without power does.
     pub(super) fn crash(self, cut: PowerCut) -> Self {
-        Self::open(self.files.crash(cut))
+        Self::keeping(self.files.crash(cut), self.retention)
     }
 
     pub(super) fn all(&self, series: u32) -> Vec<(i64, f64)> {
