@@ -1,8 +1,8 @@
-//! The command line: `pantau-ingest run|check|config|compact|verify|backup|restore`.
+//! The command line: `pantau-ingest run|check|config|compact|verify|backup|restore|retention`.
 
 use crate::{
     app::{self, AppError, Bound},
-    care::{self, BackupArgs, RestoreArgs, VerifyArgs},
+    care::{self, BackupArgs, RestoreArgs, RetentionArgs, VerifyArgs},
     clock::Clock,
     config::{Config, DEFAULT},
     room, startup,
@@ -62,6 +62,9 @@ enum Command {
     Backup(BackupArgs),
     /// Makes a data folder from a backup, after checking every checksum of it. The folder must be empty or missing.
     Restore(RestoreArgs),
+    /// Says what retention drops and when, and drops nothing: a running ingest does that by itself. Reads the configuration
+    /// and the list of files, also beside a running ingest.
+    Retention(RetentionArgs),
     /// Prints a commented configuration with every default.
     Config,
 }
@@ -88,6 +91,7 @@ where
         Command::Verify(args) => care::run_verify(args).await,
         Command::Backup(args) => care::run_backup(args).await,
         Command::Restore(args) => care::run_restore(args),
+        Command::Retention(args) => care::run_retention(args).map(|()| ExitCode::SUCCESS),
         Command::Run { config, log } => {
             let colours = std::io::stderr().is_terminal();
             tracing_subscriber::fmt()

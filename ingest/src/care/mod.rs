@@ -1,12 +1,13 @@
-//! What an operator does with the data folder from outside: `verify`, `backup`, `restore`.
+//! What an operator does with the data folder from outside: `verify`, `backup`, `restore`, `retention`.
 //!
 //! ```text
 //! verify   data folder ──► every byte read ──► a line a finding
 //! backup   data folder ──► manifest, data files, series.log, journal ──► quarantine by SQLite ──► BACKUP, written last
 //! restore  BACKUP, every checksum ──► copies in a folder of their own ──► renamed into an empty data folder
+//! retention  manifest, configuration ──► a line a month of a class: what goes and when
 //! ```
 //!
-//! What always holds: `verify` and `backup` write nothing into the data folder and work beside a running ingest, without its
+//! What always holds: `verify`, `backup` and `retention` write nothing into the data folder and work beside a running ingest, without its
 //! help; a backup without a whole `BACKUP` is never taken for one; a data folder is restored as a whole or not at all, and
 //! ingest does not start on one whose restore did not finish.
 
@@ -15,6 +16,7 @@ mod commands;
 mod files;
 mod marker;
 mod restore;
+mod retention;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,8 @@ use std::{
 pub use commands::{BackupArgs, DataDir, RestoreArgs, VerifyArgs};
 pub(crate) use commands::{run_backup, run_restore, run_verify};
 pub(crate) use files::{Sum, copy, link_or_copy, sum, sync_dir};
+pub use retention::RetentionArgs;
+pub(crate) use retention::run_retention;
 
 use crate::{
     quarantine::QuarantineError,

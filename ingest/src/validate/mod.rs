@@ -195,9 +195,9 @@ fn refusal(
 
 fn too_old(facts: &Facts, time: i64, window: &Window<'_>) -> String {
     match window.retention.class(facts.class).filter(|_| time >= window.oldest) {
-        Some((class, Keep { raw_months, .. })) => format!(
-            "older than what is kept: class {class} keeps readings for {raw_months} months before the current one (UTC)"
-        ),
+        Some((class, Keep { raw_months, .. })) => {
+            format!("older than what class {class} keeps: the current month and {raw_months} before it (UTC)")
+        }
         None => "before the oldest time that is kept (limits.oldest)".to_owned(),
     }
 }

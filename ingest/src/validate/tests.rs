@@ -129,7 +129,7 @@ fn what_is_older_than_its_class_keeps_is_refused_and_says_which_class() {
         [
             (
                 Reason::TimeTooOld as i32,
-                "older than what is kept: class noise keeps readings for 1 months before the current one (UTC)"
+                "older than what class noise keeps: the current month and 1 before it (UTC)"
             ),
             (Reason::TimeTooOld as i32, "before the oldest time that is kept (limits.oldest)"),
         ]

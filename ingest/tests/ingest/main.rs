@@ -10,6 +10,7 @@ mod harness;
 mod influxd;
 mod limits;
 mod remote;
+mod retention;
 #[path = "../../src/store/remote/tests/standin.rs"]
 #[allow(dead_code, reason = "the unit tests use more of it")]
 mod standin;

@@ -39,6 +39,16 @@ pub enum CopyError {
         /// What is wrong.
         source: io::Error,
     },
+    /// The manifest cannot be read.
+    #[error(
+        "cannot read {}: {source}\n  mend: run this as a user that may read the folder, such as the one that ingest runs as", path.display()
+    )]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The journal was written by a newer release, or cannot be read.
     #[error("the store's journal: {0}")]
     Journal(#[from] pantau_journal::OpenError),

@@ -10,7 +10,7 @@
 //!                                  then MANIFEST, then the journal's segments are freed
 //!   compact.rs merges neighbours of a month into one file (plan.rs says which), then MANIFEST
 //!   expire.rs  drops files that retention no longer keeps (retain.rs says which), then the same
-//! verify/, copy.rs: the folder from outside, checked and copied beside a process that has it open
+//! verify/, copy.rs, outlook.rs: the folder from outside, checked, copied and foreseen beside a process that has it open
 //! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
 //! ```
 //!
@@ -45,6 +45,7 @@ mod manifest;
 mod months;
 mod names;
 mod open;
+mod outlook;
 mod pagecache;
 mod pages;
 mod plan;
@@ -73,6 +74,7 @@ pub use copy::CopyError;
 pub(crate) use copy::copy_store;
 pub use flush::{FlushError, Flusher};
 pub use open::{OpenError, Opened, Recovery, Replayed, open};
+pub(crate) use outlook::{Month, outlook};
 pub(crate) use point::Point;
 pub(crate) use query::Gather;
 pub use reader::EmbeddedReader;
