@@ -5,7 +5,7 @@ use pantau_settings::Fault;
 use super::PRINTED_BY;
 
 const OWN: &[&str] = &["pantau"];
-const INGEST: &[&str] = &["http", "grpc", "store", "limits", "gateway", "station"];
+const INGEST: &[&str] = &["http", "grpc", "store", "limits", "retention", "gateway", "station"];
 const GATEWAY: &[&str] = &["mqtt", "decode", "spool", "status", "log"];
 
 /// The same file three times, each with the lines of the other two left blank.

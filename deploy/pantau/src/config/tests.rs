@@ -17,11 +17,11 @@ fn the_printed_default_is_the_default() {
 
 #[test]
 fn each_half_reads_its_own_tables() {
-    let text = "[pantau]\ndata_dir = \"d\"\n[http]\nlisten = \"127.0.0.1:18080\"\n[mqtt]\nanonymous = true\nlisten = \"127.0.0.1:11883\"\n[[station]]\ndevice = \"a\"\n";
+    let text = "[pantau]\ndata_dir = \"d\"\n[http]\nlisten = \"127.0.0.1:18080\"\n[mqtt]\nanonymous = true\nlisten = \"127.0.0.1:11883\"\n[[station]]\ndevice = \"a\"\n[[retention]]\nclass = \"noise\"\nquantities = [\"sound_level\"]\nraw_months = 3\nrollup_months = 0\n";
     let config = Config::parse(text, Path::new("pantau.toml")).unwrap();
     assert_eq!(config.ingest.http.listen.port(), 18080);
     assert_eq!(config.gateway.mqtt.listen.port(), 11883);
-    assert_eq!(config.ingest.stations.len(), 1);
+    assert_eq!((config.ingest.stations.len(), config.ingest.classes.len()), (1, 1));
 }
 
 #[test]
