@@ -7,9 +7,9 @@ use pantau_journal::FileLayer as _;
 use pantau_journal::sim::PowerCut;
 
 use super::super::{Class, Keep, Retention};
-use super::support::{DIR, Rig, commit, files, new_series};
+use super::support::{ALL, DIR, Rig, commit, files, new_series};
 use crate::store::StoreReader as _;
-use crate::store::types::SeriesId;
+use crate::store::types::{Agg, SeriesId};
 
 const MARCH: i64 = 1_772_323_200_000;
 
@@ -201,4 +201,33 @@ fn a_damaged_file_goes_when_its_readings_are_over() {
     assert!(rig.compactor.expire(APRIL_4).unwrap());
     rig.compactor.sweep();
     assert_eq!(rig.all(1), [(MARCH - 2, 5.0), (MARCH, 1.0)]);
+}
+
+#[test]
+fn who_reads_while_a_month_is_dropped_sees_all_of_it_or_nothing() {
+    for _ in 0..30 {
+        let mut rig = two_months();
+        let reader = rig.reader.clone();
+        let (begun, wait) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                let mut lens = Vec::new();
+                while lens.last() != Some(&1) {
+                    let points = reader.range(SeriesId(1), ALL, 9).unwrap();
+                    let sums = reader.aggregate(SeriesId(1), MARCH - 9..MARCH, 9, &[Agg::Sum], 1).unwrap();
+                    assert_eq!((points.damaged, sums.damaged), (0, 0));
+                    assert!([0.0, 15.0].contains(&sums.columns[0][0]) || sums.counts[0] == 0, "{sums:?}");
+                    lens.push(points.times.len());
+                    let _ = begun.send(());
+                }
+                assert!(lens.iter().all(|len| [1, 3].contains(len)), "{lens:?}");
+            });
+            wait.recv().unwrap();
+            rig.compactor.expire(APRIL_4).unwrap();
+            while data_files(&rig).len() > 3 {
+                rig.compactor.sweep();
+            }
+            reading.join().unwrap();
+        });
+    }
 }
