@@ -53,6 +53,10 @@ pub struct EngineNumbers {
     pub merges: u64,
     /// Bytes that they wrote.
     pub merged_bytes: u64,
+    /// Bytes of the roll-ups written since the start.
+    pub rolled_bytes: u64,
+    /// Bytes of the roll-ups that there are.
+    pub rollup_bytes: u64,
     /// Files, bytes and readings that retention dropped since the store was made.
     pub dropped: [u64; 3],
     /// Whether the last merge or drop failed.
@@ -157,6 +161,8 @@ impl Collector for Engine {
             merges,
             merged_bytes,
             dropped,
+            rolled_bytes,
+            rollup_bytes,
             merge_failing,
             files,
             file_bytes,
@@ -186,6 +192,7 @@ impl Collector for Engine {
             ("retention_dropped_files", "Files of readings that retention dropped", dropped[0]),
             ("retention_dropped_bytes", "Bytes of them", dropped[1]),
             ("retention_dropped_readings", "Readings in them; they still count as stored", dropped[2]),
+            ("rolled_bytes", "Bytes of roll-ups written since the start", rolled_bytes),
         ];
         for (name, help, value) in counted {
             let counter = ConstCounter::new(value);
@@ -196,6 +203,7 @@ impl Collector for Engine {
             ("memory_table_readings", "Readings in memory tables", memory_readings),
             ("files", "Data files", files),
             ("file_bytes", "Bytes of data files", file_bytes),
+            ("rollup_bytes", "Bytes of roll-ups", rollup_bytes),
             (
                 "merge_failing",
                 "1 while data files cannot be merged or dropped; the log says why",

@@ -362,6 +362,8 @@ pub(crate) fn numbers<F: FileLayer>(any: &AnyReader<F>, quarantine: &Quarantine)
         merges: stats.merges,
         merged_bytes: stats.merged_bytes,
         dropped: [stats.expired_files, stats.expired_bytes, stats.expired_readings],
+        rolled_bytes: stats.rolled_bytes,
+        rollup_bytes: stats.rollup_bytes,
         merge_failing: stats.merge_failing,
         files: stats.files,
         file_bytes: stats.file_bytes,

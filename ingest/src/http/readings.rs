@@ -7,7 +7,7 @@ use super::{
     problem::Problem,
     render::{parts, rfc3339, unit},
 };
-use crate::store::{Agg, ReadError, SeriesId, StoreReader};
+use crate::store::{Agg, Level, ReadError, SeriesId, StoreReader, WIB_MS};
 use axum::{extract::State, response::IntoResponse};
 use http::header;
 use pantau_proto::{Flags, Kind, SeriesName, quantity};
@@ -28,8 +28,6 @@ const AGGS: [(&str, Agg); 10] = [
 ];
 
 const DAY_MS: i64 = 86_400_000;
-/// WIB is UTC+7 all year.
-const WIB_MS: i64 = 7 * 3_600_000;
 
 /// The ids of series by name.
 ///
@@ -145,6 +143,8 @@ struct SeriesAnswer {
     times: Vec<i64>,
     #[serde(flatten)]
     columns: Columns,
+    /// What some of it was taken from instead of readings.
+    rollup: Option<&'static str>,
     completeness: Completeness,
 }
 
@@ -171,6 +171,7 @@ fn one(
     asked: &mut Asked,
 ) -> Result<SeriesAnswer, Problem> {
     let (times, columns, received, flagged, damaged, distance);
+    let mut rollup = None;
     match asked.step_ms {
         None => {
             let points = reader.range(id, asked.time.clone(), asked.points).map_err(problem)?;
@@ -191,6 +192,10 @@ fn one(
             (received, damaged) = (buckets.counts.iter().sum(), buckets.damaged);
             flagged = (buckets.late, buckets.flagged);
             distance = buckets.distance_ms;
+            rollup = buckets.rollup.map(|level| match level {
+                Level::Hour => "PT1H",
+                Level::Day => "P1D",
+            });
             columns = Columns::Steps(named.iter().map(|(name, _)| *name).zip(buckets.columns).collect());
             times = buckets.starts;
         }
@@ -205,7 +210,7 @@ fn one(
         excluded: 0,
         damaged,
     };
-    Ok(SeriesAnswer { series: name.to_owned(), unit: unit(name), times, columns, completeness })
+    Ok(SeriesAnswer { series: name.to_owned(), unit: unit(name), times, columns, rollup, completeness })
 }
 
 fn problem(error: ReadError) -> Problem {

@@ -29,8 +29,9 @@ use pantau_proto::{Epoch, GatewayId, RangeSet};
 
 pub use any::{AnyReader, AnyStore};
 pub use error::{ReadError, StoreError};
+pub(crate) use types::WIB_MS;
 pub use types::{
-    Agg, Buckets, Columns, Commit, Counters, Elsewhere, EpochState, GatewayState, LatestPoint, Loss,
+    Agg, Buckets, Columns, Commit, Counters, Elsewhere, EpochState, GatewayState, LatestPoint, Level, Loss,
     NewSeries, Points, Refused, SeriesId, SeriesInfo, SeriesPage, flags_of, usual_distance,
 };
 

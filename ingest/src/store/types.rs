@@ -239,6 +239,18 @@ pub enum Agg {
     P95,
 }
 
+/// WIB, the time of Central Java, is UTC+7 all year; milliseconds.
+pub(crate) const WIB_MS: i64 = 7 * 3_600_000;
+
+/// What readings are rolled up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Full hours.
+    Hour,
+    /// Days of WIB.
+    Day,
+}
+
 impl Agg {
     /// Whether it needs every reading: the summary of a block says nothing of it.
     pub(crate) fn needs_readings(self) -> bool {
@@ -320,6 +332,8 @@ pub struct Buckets {
     pub flagged: u64,
     /// The usual distance of neighbouring readings, milliseconds; `None` where there are too few to tell.
     pub distance_ms: Option<i64>,
+    /// Where some of it was taken from roll-ups instead of readings: from which.
+    pub rollup: Option<Level>,
 }
 
 /// Whether flags say late, and whether any of them doubts the value: any but late, calibrated and arrival time.

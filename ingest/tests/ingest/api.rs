@@ -205,6 +205,7 @@ async fn readings_say_how_complete_they_are() {
     let hours = ingest.json(&format!("{asked}&step=PT1H")).await;
     assert_eq!(hours["series"][0]["times"][0], from / 3_600_000 * 3_600_000);
     assert_eq!(hours["series"][0]["mean"].as_array().unwrap().len(), 1);
+    assert_eq!(hours["series"][0]["rollup"], Value::Null, "what is in memory is not rolled up");
     let days = ingest.json(&format!("{asked}&step=P1D")).await;
     assert!(days["from"].as_str().unwrap().ends_with("T17:00:00.000Z"), "midnight WIB: {days}");
     ingest.stop().await;

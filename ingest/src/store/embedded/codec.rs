@@ -19,6 +19,8 @@ use super::bytes::{self, Cursor, Malformed};
 const INT_PCO: u8 = 0;
 const INT_PLAIN: u8 = 1;
 const INT_GRID: u8 = 2;
+/// One number for all.
+const INT_SAME: u8 = 3;
 /// Encodings of a value column: 0..=9 is pco of i64 scaled by that power of ten.
 const MAX_SCALE: u8 = 9;
 const VALUE_PCO: u8 = 16;
@@ -92,6 +94,13 @@ fn get_pco<T: pco::data_types::Number>(bytes: &[u8], count: usize) -> Result<Vec
 
 /// Appends integers and returns how they were encoded.
 pub(crate) fn put_ints(out: &mut Vec<u8>, numbers: &[i64]) -> u8 {
+    if let [first, rest @ ..] = numbers
+        && rest.len() > 1
+        && rest.iter().all(|number| number == first)
+    {
+        bytes::put_i64s(out, [*first].into_iter());
+        return INT_SAME;
+    }
     if numbers.len() > 2 && put_pco(out, numbers, &config(differences_are_smaller(numbers))) {
         return INT_PCO;
     }
@@ -150,6 +159,7 @@ pub(crate) fn get_ints(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec<i
         INT_PLAIN if bytes.len() == count * 8 => {
             Ok(bytes::get_i64s(&mut Cursor::new(bytes), count)?.collect())
         }
+        INT_SAME if bytes.len() == 8 => Ok(vec![Cursor::new(bytes).i64()?; count]),
         INT_GRID => {
             let mut cursor = Cursor::new(bytes);
             let (first, step) = (cursor.i64()?, cursor.i64()?);

@@ -103,7 +103,8 @@ pub(crate) fn decode(encoded: &[u8], blocks: usize, start: u64) -> Result<Vec<En
     Ok(entries)
 }
 
-fn put_column(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>) -> u8) {
+/// Appends a column: how it is encoded, its bytes.
+pub(crate) fn put_column(out: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>) -> u8) {
     let start = out.len();
     out.extend_from_slice(&[0; 5]);
     let encoding = put(out);

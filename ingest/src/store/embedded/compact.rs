@@ -1,7 +1,7 @@
 //! Merges neighbouring files of a month into one, so that a query opens few files and slow series get full blocks.
 //!
 //! ```text
-//! plan.rs ─► run of files ─► series by series: blocks in the order of time ─► one new file ─► MANIFEST ─► readers
+//! plan.rs ─► run of files ─► series by series: blocks in the order of time ─► one new file, its roll-up ─► MANIFEST ─► readers
 //!                                                                             old files go once nobody reads them
 //! ```
 //! What always holds:
@@ -11,11 +11,11 @@
 //!   the files.
 //! - A merge changes no answer and no counter. A file with a block or an index that cannot be read stays as it is, and is
 //!   reported.
-//! - It works at most half of the time, so that the writer's syncs have the disk for themselves the other half.
+//! - It works at most half of the time (pace.rs).
 
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +25,12 @@ use super::Config;
 use super::block::{MAX_POINTS, Scratch};
 use super::datafile::{DataFile, FileId};
 use super::filewriter::FileWriter;
-use super::manifest::FileRef;
+use super::manifest::{Expired, FileRef};
+use super::pace::Pace;
 use super::plan;
 use super::point::{Point, Tally, settle};
 use super::retention::Retention;
+use super::rollup::{Built, Depth};
 use super::run::{Block, Blocks, Stop};
 use super::state::Shared;
 
@@ -38,8 +40,6 @@ const IDLE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(60);
 /// Between two looks at what retention drops.
 const EXPIRE_EVERY_MS: i64 = 3_600_000;
-/// Bytes read or written between two rests.
-const STRETCH: u64 = 2 << 20;
 /// A block with so many points is taken over as it is.
 const FULL: u32 = (MAX_POINTS / 4 * 3) as u32;
 
@@ -63,7 +63,7 @@ pub enum CompactError {
 
 /// Why a merge ended.
 enum Ended {
-    Done(DataFile),
+    Done(Arc<DataFile>),
     /// This file has a block that cannot be read.
     Damaged(FileId),
     /// The store is being closed.
@@ -85,7 +85,7 @@ pub struct Compactor<F: FileLayer> {
     pub(super) preparing: Vec<(i64, u16)>,
     /// When it was last looked what retention drops.
     expired_at: Option<i64>,
-    restless: bool,
+    pub(super) restless: bool,
 }
 
 impl<F: FileLayer> Compactor<F> {
@@ -109,7 +109,7 @@ impl<F: FileLayer> Compactor<F> {
     pub fn run(mut self, now: impl Fn() -> i64) {
         loop {
             let expired = self.expire_hourly(now());
-            let merged = self.merge_next(false);
+            let merged = self.work(false);
             let merged = expired.and(merged);
             let wait = match &merged {
                 Ok(true) => Duration::ZERO,
@@ -141,16 +141,21 @@ impl<F: FileLayer> Compactor<F> {
         Ok(())
     }
 
-    /// Merges until each month is one file, without a rest. For a store that nobody writes to.
+    /// Merges until each month is one file, and rolls them up, without a rest. For a store that nobody writes to.
     ///
     /// # Errors
     /// When a file cannot be read or written, or there is no room.
     pub fn merge_all(&mut self) -> Result<(), CompactError> {
         self.restless = true;
-        while self.merge_next(true)? {
+        while self.work(true)? {
             self.sweep();
         }
         Ok(())
+    }
+
+    /// One merge or roll-up, if there is one to do. Tells whether there was.
+    pub(crate) fn work(&mut self, whole: bool) -> Result<bool, CompactError> {
+        Ok(self.merge_next(whole)? || self.roll_up_next(whole)?)
     }
 
     /// One merge, if there is one to do. Tells whether there was.
@@ -165,29 +170,29 @@ impl<F: FileLayer> Compactor<F> {
         let run: Vec<Arc<DataFile>> =
             existing.iter().filter(|file| ids.contains(&file.id)).cloned().collect();
         drop(existing);
-        let needed = run.iter().map(|file| file.bytes).sum::<u64>() + self.free_floor_bytes;
-        let free = self.files.free_bytes(&self.dir)?;
-        if free < needed {
-            return Err(CompactError::NoRoom { needed, free });
-        }
+        self.want_room(run.iter().map(|file| file.bytes).sum())?;
         match self.merge(&run)? {
-            Ended::Done(file) => self.publish(run, file)?,
-            Ended::Damaged(id) => {
-                tracing::error!(
-                    file = id.name(),
-                    "a block cannot be read: this file is not merged with others"
-                );
-                self.apart.insert(id);
+            Ended::Done(file) => {
+                // At once, or questions about the month would read all of it until then.
+                match self.roll_up(&file, file.id, Depth::Lean, false)? {
+                    Built::Done(rollup) => {
+                        let _ = file.rollup.set(rollup);
+                    }
+                    Built::Damaged => {}
+                    Built::Closed => return Ok(false),
+                }
+                self.publish(run, file, &Expired::default())?;
             }
+            Ended::Damaged(id) => self.set_apart(id),
             Ended::Closed => return Ok(false),
         }
         Ok(true)
     }
 
-    /// What of these files cannot be read would go with them in a merge. Answers all files.
+    /// What of these files cannot be read would go with them in a merge; and one without readings has nothing to merge. Answers all files.
     pub(super) fn note_damaged(&mut self) -> Arc<Vec<Arc<DataFile>>> {
         let existing = self.shared.lock().files.clone();
-        self.apart.extend(existing.iter().filter(|file| file.walked).map(|file| file.id));
+        self.apart.extend(existing.iter().filter(|file| file.walked || file.bytes == 0).map(|file| file.id));
         existing
     }
 
@@ -200,6 +205,19 @@ impl<F: FileLayer> Compactor<F> {
         })
     }
 
+    pub(super) fn want_room(&self, bytes: u64) -> Result<(), CompactError> {
+        let (needed, free) = (bytes + self.free_floor_bytes, self.files.free_bytes(&self.dir)?);
+        if free < needed { Err(CompactError::NoRoom { needed, free }) } else { Ok(()) }
+    }
+
+    pub(super) fn set_apart(&mut self, id: FileId) {
+        tracing::error!(
+            file = id.name(),
+            "a block cannot be read: this file is neither merged with others nor rolled up"
+        );
+        self.apart.insert(id);
+    }
+
     /// Removes replaced files that nobody reads any more. What a crash leaves is removed by the next opening.
     pub(crate) fn sweep(&mut self) {
         let files = &self.files;
@@ -207,31 +225,41 @@ impl<F: FileLayer> Compactor<F> {
             if Arc::strong_count(file) > 1 {
                 return true;
             }
-            match files.remove(&file.path) {
+            let removed = |path: &Path| match files.remove(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(file = %file.path.display(), %error, "a merged file cannot be removed");
-                    true
+                    tracing::warn!(file = %path.display(), %error, "a merged file cannot be removed");
+                    false
                 }
-                _ => false,
-            }
+                _ => true,
+            };
+            // The readings last: a roll-up alone is taken for what is left of readings that were dropped.
+            !(file.rollup.get().is_none_or(|rollup| removed(&rollup.path)) && removed(&file.path))
         });
     }
 
-    fn publish(&mut self, run: Vec<Arc<DataFile>>, file: DataFile) -> io::Result<()> {
+    pub(super) fn publish(
+        &mut self,
+        run: Vec<Arc<DataFile>>,
+        file: Arc<DataFile>,
+        expired: &Expired,
+    ) -> io::Result<()> {
         self.files.sync_dir(&self.dir.join("data"))?;
         let mut manifest = self.shared.manifest();
         let mut next = manifest.clone();
         next.generation += 1;
         next.files.retain(|listed| run.iter().all(|file| file.id != listed.id));
-        next.files.push(FileRef::from(&file));
+        next.files.push(FileRef::from(&*file));
         next.files.sort_by_key(|file| file.id);
+        next.expired.add(expired);
         next.store(&self.files, &self.dir)?;
         let mut state = self.shared.lock();
-        state.merges += 1;
+        state.expired = next.expired;
+        state.merges += u64::from(file.bytes > 0);
         state.merged_bytes += file.bytes;
+        state.rolled_bytes += file.rollup.get().map_or(0, |rollup| rollup.bytes);
         let mut files: Vec<_> =
             state.files.iter().filter(|kept| run.iter().all(|file| file.id != kept.id)).cloned().collect();
-        files.push(Arc::new(file));
+        files.push(file);
         files.sort_by_key(|file| file.id);
         state.files = Arc::new(files);
         drop(state);
@@ -256,10 +284,9 @@ impl<F: FileLayer> Compactor<F> {
             scratch: Scratch::default(),
             out: Vec::new(),
             pending: Vec::new(),
-            moved: 0,
         };
-        let mut began = self.files.monotonic();
-        let mut blocks = match Blocks::new(&self.files, run, &handles) {
+        let mut pace = Pace::begin(&self.shared, &self.files, self.restless);
+        let mut blocks = match Blocks::new(&self.files, run, &handles, false) {
             Ok(blocks) => blocks,
             Err(stop) => return merge.stopped(stop),
         };
@@ -269,23 +296,16 @@ impl<F: FileLayer> Compactor<F> {
                 Ok(None) => break,
                 Err(stop) => Err(stop),
             };
-            if let Err(stop) = added {
-                return merge.stopped(stop);
-            }
-            if merge.moved >= STRETCH && !self.restless {
-                merge.moved = 0;
-                let worked = self.files.monotonic().saturating_sub(began);
-                let (state, _) = self.shared.wait_while(self.shared.lock(), worked, |state| !state.closed);
-                if state.closed {
-                    drop(state);
-                    merge.writer.abandon();
-                    return Ok(Ended::Closed);
-                }
-                drop(state);
-                began = self.files.monotonic();
+            let moved = match added {
+                Ok(moved) => moved,
+                Err(stop) => return merge.stopped(stop),
+            };
+            if pace.is_closed_after(moved) {
+                merge.writer.abandon();
+                return Ok(Ended::Closed);
             }
         }
-        merge.writer.finish().map(Ended::Done)
+        merge.writer.finish().map(|file| Ended::Done(Arc::new(file)))
     }
 }
 
@@ -299,13 +319,11 @@ struct Merge<'a, F: FileLayer> {
     out: Vec<Point>,
     /// Points, with the number of their file, at or after the time where the next block begins.
     pending: Vec<(usize, Point)>,
-    /// Bytes read and written since the last rest.
-    moved: u64,
 }
 
 impl<F: FileLayer> Merge<'_, F> {
-    /// Adds a block; `next` are series and first time of the block after it.
-    fn block(&mut self, (number, entry): Block, next: Option<(u32, i64)>) -> Result<(), Stop> {
+    /// Adds a block: the bytes read and written. `next` are series and first time of the block after it.
+    fn block(&mut self, (number, entry): Block, next: Option<(u32, i64)>) -> Result<u64, Stop> {
         let written = self.writer.bytes();
         let series = entry.summary.series;
         let next = next.filter(|(other, _)| *other == series).map(|(_, first)| first);
@@ -323,8 +341,7 @@ impl<F: FileLayer> Merge<'_, F> {
             self.settle(next);
             self.put(series, if next.is_some() { MAX_POINTS } else { 1 }).map_err(Stop::Io)?;
         }
-        self.moved += u64::from(entry.len) + self.writer.bytes() - written;
-        Ok(())
+        Ok(u64::from(entry.len) + self.writer.bytes() - written)
     }
 
     fn stopped(self, stop: Stop) -> io::Result<Ended> {

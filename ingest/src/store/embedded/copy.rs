@@ -133,8 +133,10 @@ impl<'a> Copier<'a> {
         manifest: &Manifest,
     ) -> Result<Option<Vec<(String, Sum)>>, CopyError> {
         let mut files = Vec::with_capacity(manifest.files.len());
-        for file in manifest.files.iter().filter(|file| file.bytes > 0) {
-            let name = format!("data/{}", file.id.name());
+        for (file, name) in
+            manifest.files.iter().flat_map(|file| file.names().map(move |(name, _)| (file, name)))
+        {
+            let name = format!("data/{name}");
             if let Some((sum, _)) = self.data.get(&name) {
                 files.push((name, *sum));
                 continue;

@@ -20,6 +20,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use pantau_journal::FileLayer;
 
@@ -29,6 +30,7 @@ use super::columns::Entry;
 use super::index::{self, Index};
 use super::months::month_name;
 use super::point::Point;
+use super::rollup::Rollup;
 use super::walk;
 
 const MAGIC: &[u8; 8] = b"PANTAUPT";
@@ -50,12 +52,21 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// Its name in the data folder.
+    /// The name of its readings' file in the data folder.
     pub(crate) fn name(&self) -> String {
+        format!("{}.pts", self.stem())
+    }
+
+    /// The name of its roll-up there.
+    pub(crate) fn rollup_name(&self) -> String {
+        format!("{}.rol", self.stem())
+    }
+
+    fn stem(&self) -> String {
         let Self { seq, generation, month, class } = self;
         let class = if *class == 0 { String::new() } else { format!("-c{class}") };
         let generation = if *generation == 0 { String::new() } else { format!("-{generation}") };
-        format!("{}{class}-{seq:010}{generation}.pts", month_name(*month))
+        format!("{}{class}-{seq:010}{generation}", month_name(*month))
     }
 }
 
@@ -68,6 +79,8 @@ pub(crate) struct DataFile {
     pub(crate) index: Index,
     /// Its index was damaged: it stands for what a walk found.
     pub(crate) walked: bool,
+    /// What its readings come to by hours and days, once that is written.
+    pub(crate) rollup: OnceLock<Rollup>,
 }
 
 /// What was wrong with a file that was opened all the same.
@@ -82,13 +95,13 @@ impl DataFile {
 
     /// A part whose readings were dropped: there is nothing to read, and no file.
     pub(crate) fn dropped(id: FileId, path: PathBuf) -> Self {
-        Self { id, bytes: 0, path, index: Index::default(), walked: false }
+        Self { id, bytes: 0, path, index: Index::default(), walked: false, rollup: OnceLock::new() }
     }
 
     /// One whose index was read, whatever its header says.
     pub(crate) fn of(bytes: u64, path: PathBuf, index: Index) -> Self {
         let id = FileId { seq: 0, generation: 0, month: 0, class: 0 };
-        Self { id, bytes, path, index, walked: false }
+        Self { id, bytes, path, index, walked: false, rollup: OnceLock::new() }
     }
 
     /// Opens a file. When its directory is damaged it is walked block by block, and that is told.
@@ -97,7 +110,10 @@ impl DataFile {
         let bytes = files.file_len(&file)?;
         let (id, version) = Self::read_header(files, &file)?;
         match Self::read_index(files, &file, version, bytes) {
-            Ok(index) => Ok((Self { id, bytes, path: path.to_owned(), index, walked: false }, None)),
+            Ok(index) => Ok((
+                Self { id, bytes, path: path.to_owned(), index, walked: false, rollup: OnceLock::new() },
+                None,
+            )),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let end = Self::index_at(files, &file, bytes).unwrap_or(bytes);
                 let (index, lost) = match version {
@@ -107,7 +123,8 @@ impl DataFile {
                 let found = index.totals.blocks;
                 let detail =
                     format!("{error}; {found} sound blocks found by walking the file, {lost} bytes given up");
-                let file = Self { id, bytes, path: path.to_owned(), index, walked: true };
+                let file =
+                    Self { id, bytes, path: path.to_owned(), index, walked: true, rollup: OnceLock::new() };
                 Ok((file, Some(Mended { detail })))
             }
             Err(error) => Err(error),

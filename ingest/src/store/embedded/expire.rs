@@ -6,7 +6,7 @@
 //! - What is known of each series (first, newest, how many) follows what is left. One of which nothing is left stays known.
 //! - Counters of what was stored do not shrink; what was dropped is counted beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use super::months::month_name;
 use super::pagecache::PageCache;
 use super::recover::scan;
 use super::retain::{self, Due, What};
+use super::rollup::Extent;
 use super::slot::Left;
 
 /// Series that are counted anew at once: the writer waits for that at most.
@@ -29,55 +30,40 @@ const CACHE_BYTES: usize = 1 << 20;
 impl<F: FileLayer> Compactor<F> {
     /// Drops what is over at `now`, and notes what must be merged before it can go. Tells whether anything went.
     pub(crate) fn expire(&mut self, now: i64) -> Result<bool, CompactError> {
-        self.note_damaged();
+        let existing = self.note_damaged();
         let shared = self.shared.clone();
-        let mut manifest = shared.manifest();
-        let keep = |class| manifest.classes.keep(class, &self.retention);
-        let Due { drops, prepare } =
-            retain::due(&manifest.files, &self.apart, keep, retain::believed(now, &manifest.files));
+        let Due { drops, prepare } = {
+            let manifest = shared.manifest();
+            let keep = |class| manifest.classes.keep(class, &self.retention);
+            let now = retain::believed(now, &manifest.files);
+            retain::due(&manifest.files, &self.apart, keep, now)
+        };
         self.preparing = prepare;
-        if drops.is_empty() {
-            return Ok(false);
-        }
         let what = |file: &DataFile| drops.iter().find(|(id, _)| *id == file.id).map(|(_, what)| *what);
+        for part in existing.iter().filter(|part| what(part) == Some(What::Raw)) {
+            if !self.drop_readings(part)? {
+                return Ok(false);
+            }
+        }
+        if drops.iter().all(|(_, what)| *what == What::Raw) {
+            return Ok(!drops.is_empty());
+        }
+        let mut manifest = shared.manifest();
         let mut next = manifest.clone();
         next.generation += 1;
         next.files.retain(|part| !drops.contains(&(part.id, What::Whole)));
-        for part in &mut next.files {
-            if drops.contains(&(part.id, What::Raw)) {
-                part.bytes = 0;
-            }
-        }
-        let existing = shared.lock().files.clone();
         let gone: Vec<Arc<DataFile>> =
-            existing.iter().filter(|file| what(file).is_some() && file.bytes > 0).cloned().collect();
+            existing.iter().filter(|file| what(file) == Some(What::Whole)).cloned().collect();
         let told: Vec<Expired> = gone.iter().map(|file| size(file)).collect();
         told.iter().for_each(|part| next.expired.add(part));
         next.store(&self.files, &self.dir)?;
         let mut state = shared.lock();
         state.expired = next.expired;
-        let left = state.files.iter().filter_map(|file| match what(file) {
-            None => Some(file.clone()),
-            Some(What::Raw) => Some(Arc::new(DataFile::dropped(file.id, file.path.clone()))),
-            Some(What::Whole) => None,
-        });
-        state.files = Arc::new(left.collect());
+        let left = state.files.iter().filter(|file| what(file) != Some(What::Whole)).cloned().collect();
+        state.files = Arc::new(left);
         drop(state);
-        for (file, Expired { bytes, readings, .. }) in gone.iter().zip(&told) {
-            let (class, month) = (manifest.classes.called(file.id.class), month_name(file.id.month));
-            if self.apart.contains(&file.id) {
-                let file = file.id.name();
-                tracing::warn!(
-                    class,
-                    month,
-                    bytes,
-                    readings,
-                    file,
-                    "retention dropped a damaged file by itself"
-                );
-            } else {
-                tracing::info!(class, month, bytes, readings, "retention dropped a file");
-            }
+        for (file, told) in gone.iter().zip(&told) {
+            tell(&manifest.classes.called(file.id.class), file, told);
         }
         *manifest = next;
         drop(manifest);
@@ -95,7 +81,20 @@ impl<F: FileLayer> Compactor<F> {
             scan(&self.files, file, &mut |entry| {
                 series.insert(entry.summary.series);
             })?;
+            self.rolled(file, &mut |extent| {
+                series.insert(extent.series);
+            })?;
         }
+        let mut rolled: BTreeMap<u32, Left> = BTreeMap::new();
+        let existing = self.shared.lock().files.clone();
+        for file in existing.iter() {
+            self.rolled(file, &mut |extent| {
+                if series.contains(&extent.series) {
+                    rolled.entry(extent.series).or_default().add_extent(&extent);
+                }
+            })?;
+        }
+        drop(existing);
         let series: Vec<u32> = series.into_iter().collect();
         let cache = PageCache::new(CACHE_BYTES);
         for chunk in series.chunks(CHUNK) {
@@ -104,7 +103,7 @@ impl<F: FileLayer> Compactor<F> {
                     let state = self.shared.lock();
                     (state.files.clone(), state.flushes)
                 };
-                let left = self.left(chunk, &files, &cache)?;
+                let left = self.left(chunk, &rolled, &files, &cache)?;
                 let mut state = self.shared.lock();
                 // A flush in between moved readings from memory into a file that was not looked at.
                 if state.flushes == flushes {
@@ -116,9 +115,25 @@ impl<F: FileLayer> Compactor<F> {
         Ok(())
     }
 
-    /// What files have of some series.
-    fn left(&self, series: &[u32], files: &[Arc<DataFile>], cache: &PageCache) -> io::Result<Vec<Left>> {
-        let mut left = vec![Left::default(); series.len()];
+    /// Shows what a file's roll-up knows of each series, where its readings were dropped.
+    fn rolled(&self, file: &DataFile, each: &mut dyn FnMut(Extent)) -> io::Result<()> {
+        if let Some(rollup) = file.rollup.get().filter(|_| file.bytes == 0) {
+            // Its damage was told at the opening.
+            rollup.extents(&self.files, each)?;
+        }
+        Ok(())
+    }
+
+    /// What files have of some series, beside what roll-ups know.
+    fn left(
+        &self,
+        series: &[u32],
+        rolled: &BTreeMap<u32, Left>,
+        files: &[Arc<DataFile>],
+        cache: &PageCache,
+    ) -> io::Result<Vec<Left>> {
+        let mut left: Vec<Left> =
+            series.iter().map(|series| rolled.get(series).cloned().unwrap_or_default()).collect();
         for file in files {
             let mut handle = None;
             for (series, left) in series.iter().zip(&mut left) {
@@ -131,6 +146,14 @@ impl<F: FileLayer> Compactor<F> {
     }
 }
 
-fn size(file: &DataFile) -> Expired {
-    Expired { files: 1, bytes: file.bytes, readings: file.index.totals.readings }
+/// Says what retention dropped.
+pub(super) fn tell(class: &str, file: &DataFile, Expired { bytes, readings, .. }: &Expired) {
+    let (month, file) = (month_name(file.id.month), file.id.name());
+    tracing::info!(class, month, bytes, readings, file, "retention dropped a file");
+}
+
+/// What goes with a file.
+pub(super) fn size(file: &DataFile) -> Expired {
+    let bytes = file.bytes + file.rollup.get().map_or(0, |rollup| rollup.bytes);
+    Expired { files: 1, bytes, readings: file.index.totals.readings }
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use pantau_journal::FileLayer;
 
@@ -159,6 +160,7 @@ impl<F: FileLayer> FileWriter<F> {
         self.write_out()?;
         self.files.sync_data(&self.file)?;
         self.files.rename(&fs::temporary(&self.path), &self.path)?;
-        Ok(DataFile { id: self.id, bytes: self.written, path: self.path, index, walked: false })
+        let (bytes, path, rollup) = (self.written, self.path, OnceLock::new());
+        Ok(DataFile { id: self.id, bytes, path, index, walked: false, rollup })
     }
 }

@@ -41,3 +41,64 @@ pub(crate) fn replace<F: FileLayer>(files: &F, path: &Path, bytes: &[u8]) -> io:
 pub(crate) fn temporary(path: &Path) -> PathBuf {
     path.with_extension("tmp")
 }
+
+/// A file written from front to back under a temporary name, that counts only once it is finished.
+pub(crate) struct Sink<F: FileLayer> {
+    files: F,
+    file: F::File,
+    path: PathBuf,
+    /// What is not yet handed to the system; bytes are added here.
+    pub(crate) buffer: Vec<u8>,
+    written: u64,
+    synced: u64,
+}
+
+impl<F: FileLayer> Sink<F> {
+    /// Begins a file that will have the name `path`.
+    pub(crate) fn create(files: &F, path: PathBuf) -> io::Result<Self> {
+        let file = create_anew(files, &temporary(&path))?;
+        Ok(Self { files: files.clone(), file, path, buffer: Vec::new(), written: 0, synced: 0 })
+    }
+
+    /// Bytes so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    /// Hands a full buffer to the system, and syncs now and then: one sync of a large file at its end would hold up the
+    /// syncs of the journal.
+    pub(crate) fn write_some(&mut self) -> io::Result<()> {
+        const BUFFER: usize = 256 << 10;
+        const SYNC: u64 = 8 << 20;
+        if self.buffer.len() < BUFFER {
+            return Ok(());
+        }
+        self.write_out()?;
+        if self.written - self.synced >= SYNC {
+            self.files.sync_data(&self.file)?;
+            self.synced = self.written;
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        self.files.write_at(&self.file, &self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Fsync and rename; its name and size. The caller syncs the folder before it relies on the name.
+    pub(crate) fn finish(mut self) -> io::Result<(PathBuf, u64)> {
+        self.write_out()?;
+        self.files.sync_data(&self.file)?;
+        self.files.rename(&temporary(&self.path), &self.path)?;
+        Ok((self.path, self.written))
+    }
+
+    /// Ends without a file.
+    pub(crate) fn abandon(self) {
+        // What stays is removed by the next opening.
+        let _ = self.files.remove(&temporary(&self.path));
+    }
+}

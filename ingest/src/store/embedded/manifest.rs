@@ -44,9 +44,18 @@ pub(crate) struct FileRef {
     pub(crate) rollup_bytes: u64,
 }
 
+impl FileRef {
+    /// The names of its files in the data folder, with their bytes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (String, u64)> + use<> {
+        let files = [(self.id.name(), self.bytes), (self.id.rollup_name(), self.rollup_bytes)];
+        files.into_iter().filter(|(_, bytes)| *bytes > 0)
+    }
+}
+
 impl From<&DataFile> for FileRef {
     fn from(file: &DataFile) -> Self {
-        Self { id: file.id, bytes: file.bytes, rollup_bytes: 0 }
+        let rollup_bytes = file.rollup.get().map_or(0, |rollup| rollup.bytes);
+        Self { id: file.id, bytes: file.bytes, rollup_bytes }
     }
 }
 

@@ -12,6 +12,7 @@
 //!   expire.rs  drops files that retention no longer keeps (retain.rs says which), then the same
 //! verify/, copy.rs, outlook.rs: the folder from outside, checked, copied and foreseen beside a process that has it open
 //! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
+//! steps.rs: what of an answer by hours or days comes from roll-ups, what from reader.rs
 //! ```
 //!
 //! What always holds:
@@ -39,6 +40,7 @@ mod datafile;
 mod expire;
 mod filewriter;
 mod flush;
+mod frame;
 mod fs;
 mod index;
 mod manifest;
@@ -46,6 +48,7 @@ mod months;
 mod names;
 mod open;
 mod outlook;
+mod pace;
 mod pagecache;
 mod pages;
 mod plan;
@@ -56,9 +59,12 @@ mod record;
 mod recover;
 mod retain;
 mod retention;
+mod roll_up;
+mod rollup;
 mod run;
 mod slot;
 mod state;
+mod steps;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -147,6 +153,10 @@ pub struct Stats {
     pub merges: u64,
     /// Bytes that they wrote.
     pub merged_bytes: u64,
+    /// Bytes of the roll-ups written since the start.
+    pub rolled_bytes: u64,
+    /// Bytes of the roll-ups that there are.
+    pub rollup_bytes: u64,
     /// Files of readings that retention dropped since the store was made.
     pub expired_files: u64,
     /// Their bytes.

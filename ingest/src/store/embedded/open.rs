@@ -139,7 +139,12 @@ pub fn open<F: FileLayer>(
             max_wait: config.max_wait,
             buffer: Vec::new(),
         },
-        reader: EmbeddedReader { shared: shared.clone(), journal: journal.clone(), files: files.clone() },
+        reader: EmbeddedReader {
+            shared: shared.clone(),
+            journal: journal.clone(),
+            files: files.clone(),
+            packs: Arc::default(),
+        },
         compactor: Compactor::new(shared.clone(), files.clone(), &config),
         flusher: Flusher {
             shared,

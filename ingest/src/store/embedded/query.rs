@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use super::block::Summary;
 use super::point::Point;
-use crate::store::types::{Agg, Buckets, flags_of, usual_distance};
+use super::rollup::Row;
+use crate::store::types::{Agg, Buckets, Level, flags_of, usual_distance};
 
 /// Distances that are looked at in points that are added at once.
 const DISTANCES: usize = 64;
@@ -94,6 +95,8 @@ pub(crate) struct Gather {
     last: Option<i64>,
     /// Distances of neighbours, spread over what was added.
     distances: Vec<i64>,
+    /// Rows were added.
+    rollup: bool,
     pub(crate) damaged: u64,
 }
 
@@ -113,6 +116,7 @@ impl Gather {
             flagged: 0,
             last: None,
             distances: Vec::new(),
+            rollup: false,
             damaged: 0,
         })
     }
@@ -186,6 +190,37 @@ impl Gather {
         }
     }
 
+    /// Adds a row, which begins at `start` and lies in one bucket, after everything added before.
+    pub(crate) fn add_row(&mut self, start: i64, row: &Row) {
+        self.close();
+        self.late += row.late;
+        self.flagged += row.flagged;
+        let between = row.count.saturating_sub(1);
+        if let Some(usual) = i64::try_from(between).ok().and_then(|between| row.span.checked_div(between)) {
+            self.distances.extend(std::iter::repeat_n(usual, (between as usize).min(DISTANCES)));
+        }
+        // When the row's last reading was is not known.
+        self.last = None;
+        let number = self.number(start);
+        let Some(bucket) = self.buckets.get_mut(number) else { return };
+        let part = Bucket {
+            count: row.count,
+            sum: row.sum,
+            min: row.min,
+            max: row.max,
+            first: row.first,
+            last: row.last,
+            ..Bucket::EMPTY
+        };
+        bucket.add(&part);
+        // Of a counter: the rise to its first reading, and those from there on. Otherwise neither is asked for.
+        bucket.increase += self.before.map_or(0.0, |before| (row.first - before).max(0.0)) + row.x;
+        self.before = Some(row.last);
+        bucket.vector.0 += row.x;
+        bucket.vector.1 += row.y;
+        self.rollup = true;
+    }
+
     /// Flags and distances.
     fn look_at(&mut self, points: &[Point]) {
         for point in points.iter().filter(|point| point.flags != 0) {
@@ -227,8 +262,8 @@ impl Gather {
         values.clear();
     }
 
-    /// The answer, one column per aggregate.
-    pub(crate) fn finish(mut self, aggs: &[Agg]) -> Buckets {
+    /// The answer, one column per aggregate; `level` is that of the rows that were added.
+    pub(crate) fn finish(mut self, aggs: &[Agg], level: Option<Level>) -> Buckets {
         self.close();
         let column = |agg: &Agg| self.buckets.iter().map(|bucket| bucket.value(*agg)).collect();
         Buckets {
@@ -241,6 +276,7 @@ impl Gather {
             flagged: self.flagged,
             distance_ms: usual_distance(self.distances),
             damaged: self.damaged,
+            rollup: level.filter(|_| self.rollup),
         }
     }
 }

@@ -13,11 +13,12 @@ use super::datafile::{DataFile, FileId};
 use super::point::{Point, Tally, merge, settle};
 use super::query::{Gather, Piece, clusters};
 use super::record;
+use super::rollup::Cache;
 use super::state::Shared;
 use crate::store::StoreReader;
 use crate::store::error::ReadError;
 use crate::store::types::{
-    Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, NewSeries, Points,
+    Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, Level, NewSeries, Points,
     SeriesId, SeriesInfo, SeriesPage,
 };
 
@@ -26,16 +27,32 @@ pub struct EmbeddedReader<F: FileLayer> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) journal: Journal<F>,
     pub(crate) files: F,
+    pub(crate) packs: Arc<Cache>,
 }
 
 impl<F: FileLayer> Clone for EmbeddedReader<F> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), journal: self.journal.clone(), files: self.files.clone() }
+        Self {
+            shared: self.shared.clone(),
+            journal: self.journal.clone(),
+            files: self.files.clone(),
+            packs: self.packs.clone(),
+        }
     }
 }
 
+/// What there was of a series at a moment. Everything of an answer is from one: else what moves from memory into files,
+/// or from readings into roll-ups, could be in it twice or not at all.
+pub(super) struct Snapshot {
+    pub(super) series: SeriesId,
+    /// Its points in the frozen and in the active table that touch a period, as [`settle`] wants them.
+    pub(super) memory: [Vec<Point>; 2],
+    /// From old to new.
+    pub(super) files: Arc<Vec<Arc<DataFile>>>,
+}
+
 /// Where a piece of a series is.
-enum Place {
+pub(super) enum Place {
     Block(Arc<DataFile>, Entry),
     Memory(Vec<Point>),
 }
@@ -78,7 +95,8 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
     fn range(&self, series: SeriesId, time: Range<i64>, limit: usize) -> Result<Points, ReadError> {
         let mut points = Points::default();
         let mut flags = Vec::new();
-        for cluster in clusters(self.pieces(series, &time, &mut points.damaged)?) {
+        let snapshot = self.snapshot(series, &time)?;
+        for cluster in clusters(self.pieces(&snapshot, &time, &mut points.damaged)) {
             // What a cluster holds at least, once its pieces are laid onto each other, is its largest piece.
             let whole = |piece: &Piece<Place>| match &piece.place {
                 Place::Block(_, entry) if piece.first >= time.start && piece.last < time.end => {
@@ -125,20 +143,24 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         if aggs.contains(&Agg::Increase) {
             gather.begin_after(self.value_before(series, time.start)?);
         }
-        for cluster in clusters(self.pieces(series, &time, &mut gather.damaged)?) {
-            match cluster.as_slice() {
-                [Piece { place: Place::Block(_, entry), .. }] if gather.takes_whole(&entry.summary) => {
-                    gather.add_summary(&entry.summary);
-                }
-                _ => {
-                    let mut damaged = 0;
-                    let points = self.read(cluster, &mut damaged);
-                    gather.add_points(&points);
-                    gather.damaged += damaged;
-                }
+        let snapshot = self.snapshot(series, &time)?;
+        let level = Level::of_steps(time.start, step_ms);
+        let (rows, read) = match level {
+            Some(level) => {
+                let cover = self.cover(&snapshot, level, &time, aggs);
+                (cover.rows, cover.read)
             }
+            None => (Vec::new(), vec![time]),
+        };
+        let mut rows = rows.into_iter().peekable();
+        for range in read {
+            while let Some((start, row)) = rows.next_if(|(start, _)| *start < range.start) {
+                gather.add_row(start, &row);
+            }
+            self.gather(&snapshot, range, &mut gather);
         }
-        Ok(gather.finish(aggs))
+        rows.for_each(|(start, row)| gather.add_row(start, &row));
+        Ok(gather.finish(aggs, level))
     }
 
     fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> RangeSet {
@@ -243,6 +265,13 @@ impl<F: FileLayer> EmbeddedReader<F> {
             expired_files: state.expired.files,
             expired_bytes: state.expired.bytes,
             expired_readings: state.expired.readings,
+            rolled_bytes: state.rolled_bytes,
+            rollup_bytes: state
+                .files
+                .iter()
+                .filter_map(|file| file.rollup.get())
+                .map(|rollup| rollup.bytes)
+                .sum(),
             merge_failing: state.merge_error.is_some(),
             writer_waits: state.waits,
             flush_failing: state.flush_error.is_some(),
@@ -250,52 +279,68 @@ impl<F: FileLayer> EmbeddedReader<F> {
         }
     }
 
-    /// All pieces of a series that touch `time`, from old to new. Blocks whose summaries cannot be read are left out,
+    /// What there is of a series at this moment, in memory as far as it touches `time`.
+    pub(super) fn snapshot(&self, series: SeriesId, time: &Range<i64>) -> Result<Snapshot, ReadError> {
+        let state = self.shared.lock();
+        if state.slots.len() <= series.index() {
+            return Err(ReadError::UnknownSeries(series));
+        }
+        let (active, frozen, files) =
+            (state.copy_active(series, time), state.frozen.clone(), state.files.clone());
+        drop(state);
+        let frozen = frozen.and_then(|frozen| Some(frozen.table.find(series.0)?.copy(time)));
+        let mut memory = [frozen.unwrap_or_default(), active];
+        memory.iter_mut().for_each(|points| settle(points, &mut Tally::default()));
+        Ok(Snapshot { series, memory, files })
+    }
+
+    /// All pieces of a snapshot that touch `time`, from old to new. Blocks whose summaries cannot be read are left out,
     /// counted (with one reading each: nobody knows) and logged.
-    fn pieces(
+    pub(super) fn pieces(&self, of: &Snapshot, time: &Range<i64>, damaged: &mut u64) -> Vec<Piece<Place>> {
+        if time.start >= time.end {
+            return Vec::new();
+        }
+        let mut pieces = Vec::new();
+        for file in of.files.iter() {
+            pieces.extend(self.blocks(file, of.series, time, damaged).into_iter().map(|entry| {
+                let place = Place::Block(file.clone(), entry);
+                Piece { first: entry.summary.first, last: entry.summary.last, place }
+            }));
+        }
+        for points in &of.memory {
+            let start = points.partition_point(|point| point.time < time.start);
+            let end = points.partition_point(|point| point.time < time.end);
+            let points = points.get(start..end).unwrap_or(&[]);
+            if let (Some(first), Some(last)) = (points.first(), points.last()) {
+                let place = Place::Memory(points.to_vec());
+                pieces.push(Piece { first: first.time, last: last.time, place });
+            }
+        }
+        pieces
+    }
+
+    /// The blocks of a series in a file that touch `time`, in its order. What cannot be read is as in [`Self::pieces`].
+    pub(super) fn blocks(
         &self,
+        file: &DataFile,
         series: SeriesId,
         time: &Range<i64>,
         damaged: &mut u64,
-    ) -> Result<Vec<Piece<Place>>, ReadError> {
-        let (active, frozen, files) = {
-            let state = self.shared.lock();
-            if state.slots.len() <= series.index() {
-                return Err(ReadError::UnknownSeries(series));
-            }
-            (state.copy_active(series, time), state.frozen.clone(), state.files.clone())
-        };
-        if time.start >= time.end {
-            return Ok(Vec::new());
+    ) -> Vec<Entry> {
+        let period = (time.start, time.end - 1);
+        let found = self.shared.pages.overlapping(&self.files, file, &mut None, series.0, period);
+        let missing = found.as_ref().map_or(1, |found| found.missing as u64);
+        if missing > 0 {
+            *damaged += missing;
+            self.shared.lock().damaged_reads += 1;
         }
-        let mut pieces = Vec::new();
-        for file in files.iter() {
-            let period = (time.start, time.end - 1);
-            let found = self.shared.pages.overlapping(&self.files, file, &mut None, series.0, period);
-            let missing = found.as_ref().map_or(1, |found| found.missing as u64);
-            if missing > 0 {
-                *damaged += missing;
-                self.shared.lock().damaged_reads += 1;
-            }
-            match found {
-                Ok(found) => pieces.extend(found.entries.into_iter().map(|entry| {
-                    let place = Place::Block(file.clone(), entry);
-                    Piece { first: entry.summary.first, last: entry.summary.last, place }
-                })),
-                Err(error) => {
-                    tracing::error!(file = %file.path.display(), %error, "the index of a file cannot be read");
-                }
+        match found {
+            Ok(found) => found.entries,
+            Err(error) => {
+                tracing::error!(file = %file.path.display(), %error, "the index of a file cannot be read");
+                Vec::new()
             }
         }
-        let frozen =
-            frozen.as_ref().and_then(|frozen| frozen.table.find(series.0)).map(|column| column.copy(time));
-        for mut points in frozen.into_iter().chain([active]) {
-            settle(&mut points, &mut Tally::default());
-            if let (Some(first), Some(last)) = (points.first(), points.last()) {
-                pieces.push(Piece { first: first.time, last: last.time, place: Place::Memory(points) });
-            }
-        }
-        Ok(pieces)
     }
 
     /// The value of the last reading before `time`.
@@ -304,18 +349,19 @@ impl<F: FileLayer> EmbeddedReader<F> {
         // It is nearly always near: then there is no need to gather the pieces of years.
         for back in [DAY_MS, 40 * DAY_MS, i64::MAX] {
             let before = time.saturating_sub(back)..time;
-            for cluster in clusters(self.pieces(series, &before, &mut 0)?).into_iter().rev() {
+            let snapshot = self.snapshot(series, &before)?;
+            for cluster in clusters(self.pieces(&snapshot, &before, &mut 0)).into_iter().rev() {
                 let points = self.read(cluster, &mut 0);
                 if let Some(at) = points.partition_point(|point| point.time < time).checked_sub(1) {
                     return Ok(points.get(at).map(|point| point.value));
                 }
             }
         }
-        Ok(None)
+        Ok(self.rolled_before(series, time))
     }
 
     /// Reads and merges a cluster. Blocks that cannot be read are left out, counted and logged.
-    fn read(&self, cluster: Vec<Piece<Place>>, damaged: &mut u64) -> Vec<Point> {
+    pub(super) fn read(&self, cluster: Vec<Piece<Place>>, damaged: &mut u64) -> Vec<Point> {
         let mut handle: Option<(FileId, F::File)> = None;
         let mut parts = Vec::with_capacity(cluster.len());
         for piece in cluster {

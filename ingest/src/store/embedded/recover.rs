@@ -14,6 +14,7 @@ use super::names::NameLog;
 use super::open::{Recovery, Replayed};
 use super::pages::Pages;
 use super::record;
+use super::rollup::Rollup;
 use super::state::State;
 use crate::store::types::{NewSeries, SeriesId};
 
@@ -27,7 +28,7 @@ pub(crate) fn load<F: FileLayer>(
 ) -> io::Result<(Manifest, Names)> {
     let found = match Manifest::load(files, dir) {
         // A new store. One whose manifest went missing must not be taken for new: its files would be left over.
-        Ok(None) if !files.list(&dir.join("data"))?.iter().any(|file| file.name.ends_with(".pts")) => {
+        Ok(None) if !files.list(&dir.join("data"))?.iter().any(|file| is_part(&file.name)) => {
             let manifest = Manifest::default();
             manifest.store(files, dir)?;
             Ok(manifest)
@@ -93,6 +94,7 @@ fn adopt<F: FileLayer>(
             }
         }
     }
+    adopt_rollups(files, dir, manifest, damage)?;
     manifest.files.sort_by_key(|file| file.id);
     Ok(())
 }
@@ -120,6 +122,49 @@ pub(crate) fn scan<F: FileLayer>(
             "{damaged} pages of its index are damaged; by walking, all of their blocks were found but {missing}"
         )
     }))
+}
+
+/// Takes in the roll-ups of parts whose readings were dropped. All others are made anew.
+fn adopt_rollups<F: FileLayer>(
+    files: &F,
+    dir: &Path,
+    manifest: &mut Manifest,
+    damage: &mut Vec<String>,
+) -> io::Result<()> {
+    for listed in files.list(&dir.join("data"))? {
+        if !listed.name.ends_with(".rol") {
+            continue;
+        }
+        let path = dir.join("data").join(&listed.name);
+        match Rollup::open(files, &path) {
+            Ok((rollup, _)) if rollup.id.rollup_name() == listed.name => {
+                let id = rollup.id;
+                // A part that takes another's place keeps its number: of the two, the readings say more.
+                let same = |file: &FileRef| {
+                    (file.id.seq, file.id.month, file.id.class) == (id.seq, id.month, id.class)
+                };
+                if manifest.files.iter().any(same) {
+                    files.remove(&path)?;
+                    continue;
+                }
+                manifest.files.push(FileRef { id, bytes: 0, rollup_bytes: rollup.bytes });
+                manifest.classes.adopt(id.class);
+                manifest.next_file = manifest.next_file.max(id.seq + 1);
+                let lost = rollup.extents(files, &mut |extent| {
+                    manifest.counters.readings += extent.count;
+                    manifest.counters.stored += extent.count;
+                    manifest.series = manifest.series.max(extent.series + 1);
+                })?;
+                damage.extend(lost.into_iter().map(|lost| format!("data/{}: {lost}", listed.name)));
+            }
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
+            _ => {
+                damage.push(format!("data/{}: cannot be read; set aside as .damaged", listed.name));
+                files.rename(&path, &path.with_extension("rol.damaged"))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens the files of the manifest, from old to new, and removes what a crash left. `stored_last` gets the greatest time in
@@ -164,6 +209,9 @@ pub(crate) fn open_files<F: FileLayer>(
                 // What cannot be found of its blocks would go with it in a merge.
                 file.walked |= damaged.is_some();
                 damage.extend(damaged.map(|damaged| format!("data/{name}: {damaged}")));
+                if wanted.rollup_bytes > 0 {
+                    open_rollup(files, &data, &file, state, damage)?;
+                }
                 opened.push(Arc::new(file));
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
@@ -174,15 +222,62 @@ pub(crate) fn open_files<F: FileLayer>(
         if wanted.bytes > 0 {
             kept.push(name);
         }
+        if wanted.rollup_bytes > 0 {
+            kept.push(wanted.id.rollup_name());
+        }
     }
     for listed in files.list(&data)? {
         let left_over =
-            listed.name.ends_with(".tmp") || (listed.name.ends_with(".pts") && !kept.contains(&listed.name));
+            listed.name.ends_with(".tmp") || (is_part(&listed.name) && !kept.contains(&listed.name));
         if left_over {
             files.remove(&data.join(&listed.name))?;
         }
     }
     Ok(opened)
+}
+
+pub(crate) fn is_part(name: &str) -> bool {
+    name.ends_with(".pts") || name.ends_with(".rol")
+}
+
+/// Opens the roll-up of a part. One that cannot be used is made anew from the readings; where those were dropped, it is all
+/// that is known of their series.
+fn open_rollup<F: FileLayer>(
+    files: &F,
+    data: &Path,
+    part: &DataFile,
+    state: &mut State,
+    damage: &mut Vec<String>,
+) -> io::Result<()> {
+    let name = part.id.rollup_name();
+    let rollup = match Rollup::open(files, &data.join(&name)) {
+        // There are readings to make a whole one of.
+        Ok((_, Some(mended))) if part.bytes > 0 => {
+            damage.push(format!("data/{name}: {mended}; it is made anew"));
+            return Ok(());
+        }
+        Ok((rollup, mended)) => {
+            damage.extend(mended.map(|mended| format!("data/{name}: {mended}")));
+            rollup
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotFound) => {
+            let mend = if part.bytes > 0 { "; it is made anew" } else { "" };
+            damage.push(format!("data/{name}: {error}{mend}"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    if part.bytes == 0 {
+        let lost = rollup.extents(files, &mut |extent| {
+            state.grow(extent.series as usize + 1);
+            if let Some(slot) = state.slots.get_mut(extent.series as usize) {
+                slot.note_extent(&extent);
+            }
+        })?;
+        damage.extend(lost.into_iter().map(|lost| format!("data/{name}: {lost}")));
+    }
+    let _ = part.rollup.set(rollup);
+    Ok(())
 }
 
 /// Applies what the files do not cover, and shows everything to `on_replay`.

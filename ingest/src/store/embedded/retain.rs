@@ -5,7 +5,7 @@
 //!   before is by then in its file: else it would come into a file of its own after the month was dropped.
 //! - Readings go before their roll-ups only where all of a month and class is one part with roll-ups, so that no hour
 //!   stands in two of them. What is not yet so is prepared by merging it. A part that cannot be merged, because it is
-//!   damaged, does not hold this up: it goes as a whole.
+//!   damaged, does not hold this up: its readings go by themselves, rolled up as far as they can be read.
 //! - A clock that is ahead drops nothing: the current month is at most the one after the newest that has readings.
 
 use std::collections::HashSet;
@@ -62,10 +62,11 @@ pub(crate) fn due(
         if over(rollup) {
             due.drops.push((id, What::Whole));
         } else if over(raw) && part.bytes > 0 {
-            let same = |other: &&FileRef| (other.id.month, other.id.class) == (id.month, id.class);
-            if apart.contains(&id) {
-                due.drops.push((id, What::Whole));
-            } else if part.rollup_bytes > 0 && parts.iter().filter(same).count() == 1 {
+            let same = |other: &&FileRef| {
+                other.bytes > 0 && (other.id.month, other.id.class) == (id.month, id.class)
+            };
+            let alone = part.rollup_bytes > 0 && parts.iter().filter(same).count() == 1;
+            if alone || apart.contains(&id) {
                 due.drops.push((id, What::Raw));
             } else if !due.prepare.contains(&(id.month, id.class)) {
                 due.prepare.push((id.month, id.class));
@@ -134,7 +135,9 @@ mod tests {
     fn what_is_damaged_goes_by_itself_and_holds_nothing_up() {
         let may = month_start(MARCH + 2) + GRACE_MS;
         let parts = [part(0, MARCH, 1, 9, 0), part(1, MARCH, 1, 9, 0), part(2, MARCH, 1, 9, 0)];
-        assert_eq!(at(&parts, &[1], may), (vec![(1, What::Whole)], vec![(MARCH, 1)]));
+        assert_eq!(at(&parts, &[1], may), (vec![(1, What::Raw)], vec![(MARCH, 1)]));
+        let later = [part(1, MARCH, 1, 0, 9), part(2, MARCH, 1, 9, 9)];
+        assert_eq!(at(&later, &[1], may), (vec![(2, What::Raw)], vec![]));
         assert_eq!(at(&parts, &[1], may - 1), (vec![], vec![]), "it stays while it is wanted");
     }
 

@@ -32,15 +32,23 @@ pub(crate) struct Blocks<'a, F: FileLayer> {
     files: &'a F,
     run: &'a [Arc<DataFile>],
     handles: &'a [F::File],
+    /// What cannot be found is left out.
+    lenient: bool,
     sources: Vec<(Pages, VecDeque<Entry>)>,
     /// The next block of each file that has one.
     next: BTreeMap<(u32, i64, usize), Entry>,
 }
 
 impl<'a, F: FileLayer> Blocks<'a, F> {
-    pub(crate) fn new(files: &'a F, run: &'a [Arc<DataFile>], handles: &'a [F::File]) -> Result<Self, Stop> {
+    /// `lenient`: blocks that damage hides are left out; else they stop it.
+    pub(crate) fn new(
+        files: &'a F,
+        run: &'a [Arc<DataFile>],
+        handles: &'a [F::File],
+        lenient: bool,
+    ) -> Result<Self, Stop> {
         let sources = run.iter().map(|_| (Pages::default(), VecDeque::new())).collect();
-        let mut blocks = Self { files, run, handles, sources, next: BTreeMap::new() };
+        let mut blocks = Self { files, run, handles, lenient, sources, next: BTreeMap::new() };
         (0..run.len()).try_for_each(|number| blocks.look(number, None))?;
         Ok(blocks)
     }
@@ -59,21 +67,25 @@ impl<'a, F: FileLayer> Blocks<'a, F> {
     /// Looks at the block of a file that comes after `before`.
     fn look(&mut self, number: usize, before: Option<(u32, i64)>) -> Result<(), Stop> {
         let (pages, entries) = &mut self.sources[number];
-        while entries.is_empty() {
-            let page = pages.next(self.files, &self.handles[number], &self.run[number]);
-            match page.map_err(|error| Stop::of(number, error))? {
-                None => return Ok(()),
-                Some(page) if page.missing.is_some() => return Err(Stop::Damaged(number)),
-                Some(page) => entries.extend(page.entries),
+        loop {
+            while entries.is_empty() {
+                let page = pages.next(self.files, &self.handles[number], &self.run[number]);
+                match page.map_err(|error| Stop::of(number, error))? {
+                    None => return Ok(()),
+                    Some(page) if page.missing.is_some() && !self.lenient => {
+                        return Err(Stop::Damaged(number));
+                    }
+                    Some(page) => entries.extend(page.entries),
+                }
             }
-        }
-        match entries.pop_front() {
-            Some(entry) if before >= Some(entry.key()) => Err(Stop::Damaged(number)),
-            Some(entry) => {
-                self.next.insert((entry.summary.series, entry.summary.first, number), entry);
-                Ok(())
+            match entries.pop_front() {
+                Some(entry) if before < Some(entry.key()) => {
+                    self.next.insert((entry.summary.series, entry.summary.first, number), entry);
+                    return Ok(());
+                }
+                Some(_) if !self.lenient => return Err(Stop::Damaged(number)),
+                _ => {}
             }
-            None => Ok(()),
         }
     }
 }

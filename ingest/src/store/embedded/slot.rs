@@ -2,6 +2,7 @@
 
 use super::block::Summary;
 use super::point::{Met, Point, meet};
+use super::rollup::Extent;
 use super::table::{Column, NO_COLUMN};
 use crate::store::types::{LatestPoint, SeriesId};
 
@@ -69,6 +70,16 @@ impl Slot {
         }
     }
 
+    /// Takes in what a roll-up knows of readings that were dropped.
+    pub(crate) fn note_extent(&mut self, extent: &Extent) {
+        self.first = self.first.min(extent.first);
+        self.points += extent.count;
+        if extent.last >= self.latest.time {
+            self.latest = Point { time: extent.last, value: extent.last_value, flags: extent.last_flags };
+            self.received = extent.last;
+        }
+    }
+
     /// Takes in what a database says it has of the series, at any time. It says nothing of how many readings.
     pub(crate) fn note_known(&mut self, last: Point, first: i64) {
         self.first = self.first.min(first);
@@ -128,6 +139,13 @@ impl Left {
         self.first = self.first.min(block.first);
         self.points += u64::from(block.count);
         self.note(Point { time: block.last, value: block.last_value, flags: block.last_flags });
+    }
+
+    /// What a roll-up knows of readings that were dropped.
+    pub(crate) fn add_extent(&mut self, extent: &Extent) {
+        self.first = self.first.min(extent.first);
+        self.points += extent.count;
+        self.note(Point { time: extent.last, value: extent.last_value, flags: extent.last_flags });
     }
 
     /// What a memory table has.

@@ -57,6 +57,8 @@ pub(crate) struct State {
     /// Merges since the start, and the bytes that they wrote.
     pub(crate) merges: u64,
     pub(crate) merged_bytes: u64,
+    /// Bytes of roll-ups that were written since the start.
+    pub(crate) rolled_bytes: u64,
     /// Why the last merge failed, until one succeeds.
     pub(crate) merge_error: Option<String>,
     pub(crate) damaged_reads: u64,

@@ -53,7 +53,7 @@ impl Queries {
         match self {
             // What the server reckons as we do, it reckons: less comes over the wire.
             Self::Influx(influx) if !aggs.iter().any(|agg| agg.needs_readings()) => {
-                let mut buckets = gather.finish(aggs);
+                let mut buckets = gather.finish(aggs, None);
                 influx.aggregate(name, time, step, aggs, &mut buckets).await?;
                 return Ok(buckets);
             }
@@ -68,12 +68,12 @@ impl Queries {
                     gather.begin_after(victoria.before(name, time.start).await?);
                 }
                 victoria.gather(name, time.clone(), &mut gather).await?;
-                let mut buckets = gather.finish(aggs);
+                let mut buckets = gather.finish(aggs, None);
                 (buckets.late, buckets.flagged) = victoria.count_flags(name, time).await?;
                 return Ok(buckets);
             }
         }
-        Ok(gather.finish(aggs))
+        Ok(gather.finish(aggs, None))
     }
 
     /// The newest readings of a quantity's series, by device and channel (empty: none).

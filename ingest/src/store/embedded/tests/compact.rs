@@ -5,7 +5,7 @@ use std::path::Path;
 use pantau_journal::FileLayer as _;
 
 use super::super::CompactError;
-use super::support::{ALL, DIR, Rig, commit, entries};
+use super::support::{ALL, DIR, Rig, commit, data_files, entries};
 use crate::store::StoreReader;
 use crate::store::types::{Agg, SeriesId};
 
@@ -24,13 +24,6 @@ fn slow() -> Rig {
         rig.flush();
     }
     rig
-}
-
-fn data_files(rig: &Rig) -> Vec<String> {
-    let data = Path::new(DIR).join("data");
-    let paths = rig.files.paths();
-    let names = paths.iter().filter(|path| path.starts_with(&data)).filter_map(|path| path.file_name());
-    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 #[test]

@@ -1,15 +1,17 @@
-//! The example of format 1 in `testdata/store-v1` must always be readable. Once released it is never written again; a new
-//! format gets an example of its own.
+//! The examples of format 1 in `testdata/store-v1` and `testdata/rollup-v1` must always be readable. Once released they are
+//! never written again; a new format gets an example of its own.
 
 use std::path::{Path, PathBuf};
 
 use pantau_journal::StdFiles;
 use pantau_proto::{Epoch, Flags};
 
+use super::super::point::Point;
+use super::super::rollup::{Cache, Extent, Extra, Fold, Rollup, Wanted};
 use super::super::{Config, Opened, open};
 use super::support::{ALL, gateway};
 use crate::store::StoreReader;
-use crate::store::types::SeriesId;
+use crate::store::types::{Level, SeriesId};
 
 const START: i64 = 1_772_323_200_000 - 300 * 10_000; // 50 minutes before 2026-03-01T00:00:00Z
 
@@ -57,4 +59,43 @@ fn a_store_of_format_1_is_read() {
     assert_eq!(reader.ranges(&gateway(), Epoch(1)).iter().collect::<Vec<_>>(), [(0, 900), (1_000, 1_001)]);
     let counters = reader.counters();
     assert_eq!((counters.readings, counters.stored, counters.late), (1_300, 1_300, 100));
+}
+
+/// The example's readings of a series before March.
+fn february(series: u32) -> Vec<Point> {
+    let all = (0..if series < 2 { 300 } else { 100 }).map(|at| reading(series, at));
+    let points = all.map(|(time, value, flags)| Point { time, value, flags });
+    points.filter(|point| point.time < START + 3_000_000).collect()
+}
+
+#[test]
+fn a_roll_up_of_format_1_is_read() {
+    let files = StdFiles::new();
+    let name = "2026-02-0000000000-1.rol";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/rollup-v1").join(name);
+    let (rollup, mended) = Rollup::open(&files, &path).unwrap();
+    assert_eq!((rollup.id.rollup_name().as_str(), mended), (name, None));
+    let mut extents = Vec::new();
+    assert_eq!(rollup.extents(&files, &mut |extent| extents.push(extent)).unwrap(), Vec::<String>::new());
+    for series in 0..3 {
+        let points = february(series);
+        let (first, last) = (points[0], points[points.len() - 1]);
+        let extent = Extent {
+            series,
+            count: points.len() as u64,
+            first: first.time,
+            last: last.time,
+            last_flags: last.flags,
+            last_value: last.value,
+        };
+        assert_eq!(extents[series as usize], extent);
+        for level in [Level::Hour, Level::Day] {
+            let mut fold = Fold::new(level);
+            fold.add(&points, Extra::None);
+            fold.close();
+            let pack = rollup.read(&files, &Cache::default(), (level, series), Wanted::ALL).unwrap().unwrap();
+            let (extra, rows) = pack.rows(series).unwrap();
+            assert_eq!((extra, rows.collect::<Vec<_>>()), (Extra::None, fold.rows));
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod formats;
 mod model;
 mod pages;
 mod retain;
+mod rollup;
 mod stress;
 mod support;
 mod verify;

@@ -208,7 +208,7 @@ fn play(ops: Vec<Op>) {
                 }
             }
             Op::Merge(whole) => {
-                while rig.compactor.merge_next(whole).unwrap() {}
+                while rig.compactor.work(whole).unwrap() {}
                 rig.compactor.sweep();
                 assert!(!whole || rig.reader.stats().files <= 4, "each month of a class is one file");
             }

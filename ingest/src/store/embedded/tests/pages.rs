@@ -11,7 +11,7 @@ use super::super::datafile::{DataFile, FileId};
 use super::super::filewriter::FileWriter;
 use super::super::pagecache::{Found, PageCache};
 use super::super::point::Point;
-use super::support::{ALL, DIR, Rig, commit, entries, files};
+use super::support::{ALL, Rig, commit, data_files, entries, files};
 use crate::store::StoreReader;
 use crate::store::types::SeriesId;
 
@@ -119,7 +119,7 @@ fn a_damaged_page_is_told_at_the_opening_and_its_file_kept_apart_and_answers_sta
     assert_eq!((points.times, points.damaged), (vec![1_000], 1));
     assert_eq!(rig.reader.range(SeriesId(127), ALL, 9).unwrap().damaged, 0);
     rig.compactor.merge_all().unwrap();
-    assert_eq!(rig.files.list(&Path::new(DIR).join("data")).unwrap().len(), 2);
+    assert_eq!(data_files(&rig).len(), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pantau_journal::FileLayer as _;
 use pantau_journal::sim::PowerCut;
 
 use super::super::{Class, Keep, Retention};
-use super::support::{ALL, DIR, Rig, commit, files, new_series};
+use super::support::{ALL, DIR, Rig, commit, data_files, files, new_series};
 use crate::store::StoreReader as _;
 use crate::store::types::{Agg, SeriesId};
 
@@ -31,11 +31,6 @@ fn start(retention: &Retention) -> Rig {
     rig.append(first);
     rig.flush();
     rig
-}
-
-fn data_files(rig: &Rig) -> Vec<String> {
-    let data = Path::new(DIR).join("data");
-    rig.files.list(&data).unwrap().into_iter().map(|file| file.name).collect()
 }
 
 #[test]
@@ -230,4 +225,39 @@ fn who_reads_while_a_month_is_dropped_sees_all_of_it_or_nothing() {
             reading.join().unwrap();
         });
     }
+}
+
+#[test]
+fn readings_go_first_and_their_roll_ups_when_those_are_over_too() {
+    let rig = two_months();
+    let keep = Keep { raw_months: 1, rollup_months: 2 };
+    let rain = Class { keep, ..class("rain", "rainfall") };
+    let mut rig = Rig::keeping(rig.files.kill(), Retention { default: Keep::default(), classes: vec![rain] });
+    assert!(!rig.compactor.expire(APRIL_4).unwrap(), "first it is rolled up");
+    while rig.compactor.work(false).unwrap() {}
+    while rig.compactor.expire(APRIL_4).unwrap() {}
+    rig.compactor.sweep();
+    let day = |rig: &Rig| {
+        let (from, to) = (MARCH - 31 * 3_600_000, MARCH - 7 * 3_600_000 + 86_400_000);
+        rig.reader.aggregate(SeriesId(1), from..to, 86_400_000, &[Agg::Sum], 9).unwrap()
+    };
+    for restarted in [false, true] {
+        if restarted {
+            rig = rig.kill();
+        }
+        assert_eq!(rig.all(1), [(MARCH, 1.0)]);
+        let info = rig.reader.info(SeriesId(1)).unwrap();
+        assert_eq!((info.first, info.last, info.points), (Some(MARCH - 5), Some(MARCH), 3));
+        // The day is in both months: of February its roll-up, of March the reading.
+        assert_eq!((day(&rig).counts, day(&rig).columns[0][1]), (vec![0, 3], 16.0));
+        assert_eq!(rig.reader.stats().expired_files, 1);
+    }
+    // Their roll-ups a month later, once there is something of a later month.
+    rig.append(commit(5, &[(0, APRIL_4, 9.0)]));
+    rig.flush();
+    let may_4 = APRIL_4 + 30 * 86_400_000;
+    while rig.compactor.work(false).unwrap() {}
+    while rig.compactor.expire(may_4).unwrap() {}
+    let info = rig.reader.info(SeriesId(1)).unwrap();
+    assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), 1));
 }

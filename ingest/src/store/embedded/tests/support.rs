@@ -133,3 +133,11 @@ impl Rig {
         points.times.into_iter().zip(points.values).collect()
     }
 }
+
+/// The files of readings.
+pub(super) fn data_files(rig: &Rig) -> Vec<String> {
+    let data = std::path::Path::new(DIR).join("data");
+    let paths = rig.files.paths();
+    let names = paths.iter().filter(|path| path.starts_with(&data)).filter_map(|path| path.file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.ends_with(".pts")).collect()
+}

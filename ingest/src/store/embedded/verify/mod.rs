@@ -12,6 +12,7 @@ mod data;
 mod journal;
 mod names;
 mod report;
+mod rollup;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -22,7 +23,8 @@ use pantau_journal::FileLayer;
 
 pub(crate) use report::{Checked, Finding};
 
-use super::manifest::Manifest;
+use super::manifest::{FileRef, Manifest};
+use super::recover::is_part;
 
 /// So often files may vanish under the check because others took their place.
 const ROUNDS: u32 = 32;
@@ -120,9 +122,7 @@ impl<F: FileLayer> Look<'_, F> {
     /// Data files in the folder.
     fn listed(&self) -> Result<Vec<String>, VerifyError> {
         match self.files.list(&self.dir.join("data")) {
-            Ok(listed) => {
-                Ok(listed.into_iter().map(|file| file.name).filter(|name| name.ends_with(".pts")).collect())
-            }
+            Ok(listed) => Ok(listed.into_iter().map(|file| file.name).filter(|name| is_part(name)).collect()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(self.io("data", error)),
         }
@@ -139,7 +139,12 @@ impl<F: FileLayer> Look<'_, F> {
             let mut vanished = Vec::new();
             for (name, bytes) in wanted {
                 if !done.contains(&name) {
-                    match data::check(self, &name, bytes) {
+                    let checked = if name.ends_with(".rol") {
+                        rollup::check(self, &name, bytes)
+                    } else {
+                        data::check(self, &name, bytes)
+                    };
+                    match checked {
                         Ok(()) => {}
                         Err(error) if error.kind() == io::ErrorKind::NotFound => {
                             vanished.push((name.clone(), bytes));
@@ -184,6 +189,5 @@ impl<F: FileLayer> Look<'_, F> {
 
 /// Names and sizes of the files that a manifest names.
 fn named(manifest: &Manifest) -> Vec<(String, Option<u64>)> {
-    let raw = manifest.files.iter().filter(|file| file.bytes > 0);
-    raw.map(|file| (file.id.name(), Some(file.bytes))).collect()
+    manifest.files.iter().flat_map(FileRef::names).map(|(name, bytes)| (name, Some(bytes))).collect()
 }
