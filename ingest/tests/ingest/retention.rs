@@ -103,3 +103,35 @@ async fn what_a_class_no_longer_keeps_is_foretold_then_dropped_and_refused() {
     let left = foretold(dir.path(), 1, &[]);
     assert_eq!((lines_with(&left, "noise"), lines_with(&left, "goes")), (1, 0), "{left}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn roll_ups_answer_for_readings_that_are_no_longer_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingest = Ingest::start(config(dir.path())).await;
+    let (mut uplink, _) = ingest.hello("gw", 1, 1_000).await;
+    let old = (now() - 100 * DAY).div_euclid(DAY) * DAY;
+    let mut body = Body::default().series("dev/sound_level", "");
+    for at in 0..100 {
+        body = body.reading(0, old + at * 60_000, 50.0 + at as f64);
+    }
+    uplink.batch(body.reading(0, now(), 51.0).at(0)).await;
+    uplink.ack().await;
+    ingest.stop().await;
+    let mut shorter = config(dir.path());
+    shorter.store.keep_raw_months = 1;
+    let ingest = Ingest::start(shorter).await;
+    let dropped = async {
+        while ingest.count("retention_dropped_readings").await < 100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, dropped).await.expect("its readings are dropped");
+    let path = |step: &str| {
+        format!("/api/v1/readings?series=dev/sound_level&from={}&to={}&step={step}", old, old + 7_200_000)
+    };
+    let raw = ingest.json(&path("raw")).await;
+    assert_eq!(raw["series"][0]["values"].as_array().unwrap().len(), 0, "{raw}");
+    let hours = ingest.json(&format!("{}&agg=max,count", path("PT1H"))).await;
+    assert_eq!(hours["series"][0]["max"], serde_json::json!([109.0, 149.0]), "{hours}");
+    ingest.stop().await;
+}

@@ -133,8 +133,9 @@ impl<F: FileLayer> Compactor<F> {
     }
 
     fn expire_hourly(&mut self, now: i64) -> Result<(), CompactError> {
-        // A clock that was set back is no reason to wait for it.
-        if self.expired_at.is_none_or(|at| now < at || now - at >= EXPIRE_EVERY_MS) {
+        // A clock that was set back is no reason to wait for it, and what is being prepared can go once it is ready.
+        let hour = self.expired_at.is_none_or(|at| now < at || now - at >= EXPIRE_EVERY_MS);
+        if hour || !self.preparing.is_empty() {
             while self.expire(now)? {}
             self.expired_at = Some(now);
         }

@@ -6,14 +6,14 @@
 //! - What is known of each series (first, newest, how many) follows what is left. One of which nothing is left stays known.
 //! - Counters of what was stored do not shrink; what was dropped is counted beside them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
 use pantau_journal::FileLayer;
 
 use super::compact::{CompactError, Compactor};
-use super::datafile::DataFile;
+use super::datafile::{DataFile, FileId};
 use super::manifest::Expired;
 use super::months::month_name;
 use super::pagecache::PageCache;
@@ -31,35 +31,45 @@ impl<F: FileLayer> Compactor<F> {
     /// Drops what is over at `now`, and notes what must be merged before it can go. Tells whether anything went.
     pub(crate) fn expire(&mut self, now: i64) -> Result<bool, CompactError> {
         let existing = self.note_damaged();
-        let shared = self.shared.clone();
         let Due { drops, prepare } = {
-            let manifest = shared.manifest();
+            let manifest = self.shared.manifest();
             let keep = |class| manifest.classes.keep(class, &self.retention);
             let now = retain::believed(now, &manifest.files);
             retain::due(&manifest.files, &self.apart, keep, now)
         };
         self.preparing = prepare;
-        let what = |file: &DataFile| drops.iter().find(|(id, _)| *id == file.id).map(|(_, what)| *what);
-        for part in existing.iter().filter(|part| what(part) == Some(What::Raw)) {
-            if !self.drop_readings(part)? {
+        let goes = |what: What| {
+            let wanted = |part: &&Arc<DataFile>| drops.contains(&(part.id, what));
+            existing.iter().filter(wanted).cloned().collect::<Vec<_>>()
+        };
+        // What goes as a whole makes room; what only loses its readings needs some, for their roll-up.
+        let wholes = drops.iter().filter(|(_, what)| *what == What::Whole).map(|(id, _)| *id).collect();
+        let mut any = self.drop_whole(&wholes, &goes(What::Whole))?;
+        for part in goes(What::Raw) {
+            if !self.drop_readings(&part)? {
                 return Ok(false);
             }
+            any = true;
         }
-        if drops.iter().all(|(_, what)| *what == What::Raw) {
-            return Ok(!drops.is_empty());
+        Ok(any)
+    }
+
+    /// Drops parts. `gone` are those of them that could be opened.
+    fn drop_whole(&mut self, ids: &HashSet<FileId>, gone: &[Arc<DataFile>]) -> Result<bool, CompactError> {
+        if ids.is_empty() {
+            return Ok(false);
         }
+        let shared = self.shared.clone();
         let mut manifest = shared.manifest();
         let mut next = manifest.clone();
         next.generation += 1;
-        next.files.retain(|part| !drops.contains(&(part.id, What::Whole)));
-        let gone: Vec<Arc<DataFile>> =
-            existing.iter().filter(|file| what(file) == Some(What::Whole)).cloned().collect();
+        next.files.retain(|part| !ids.contains(&part.id));
         let told: Vec<Expired> = gone.iter().map(|file| size(file)).collect();
         told.iter().for_each(|part| next.expired.add(part));
         next.store(&self.files, &self.dir)?;
         let mut state = shared.lock();
         state.expired = next.expired;
-        let left = state.files.iter().filter(|file| what(file) != Some(What::Whole)).cloned().collect();
+        let left = state.files.iter().filter(|file| !ids.contains(&file.id)).cloned().collect();
         state.files = Arc::new(left);
         drop(state);
         for (file, told) in gone.iter().zip(&told) {
@@ -68,7 +78,7 @@ impl<F: FileLayer> Compactor<F> {
         *manifest = next;
         drop(manifest);
         self.replaced.extend(gone.iter().cloned());
-        if let Err(error) = self.recount(&gone) {
+        if let Err(error) = self.recount(gone) {
             tracing::warn!(%error, "how many readings series have left is known only after the next start");
         }
         Ok(true)
