@@ -1,6 +1,7 @@
 //! The embedded store by itself: how fast it appends, what it keeps after a merge, and how fast it answers over HTTP.
 //! The data are those of the store's design: W, 5,000 series × 4,000 steps of 10 s in order; O, the same with 5 % held
-//! back and 1 % sent again with another value; Q, 100 series × 30 days.
+//! back and 1 % sent again with another value; Q, 100 series × 30 days; and two years, one series by the minute and 5,000 by
+//! the half-hour.
 
 use crate::report::{Row, median, short};
 use pantau_e2e::clock::now;
@@ -11,27 +12,34 @@ use pantau_ingest::store::{Columns, Commit, NewSeries, SeriesId, Store as _, Sto
 use pantau_journal::StdFiles;
 use pantau_proto::{Epoch, GatewayId};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 /// 2026-01-01T00:00:00Z
 const START: i64 = 1_767_225_600_000;
 const STEP_MS: i64 = 10_000;
+const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 const BATCH: usize = 10_000;
 /// Readings that are held back at a time: those of ten minutes.
 const HELD: usize = 18_000;
 
+#[derive(Clone, Copy)]
 struct Set {
     series: u32,
     steps: i64,
+    /// Between two steps, milliseconds.
+    step_ms: i64,
     /// 5 % come some batches later, 1 % come again with another value.
     disorder: bool,
 }
 
-const W: Set = Set { series: 5_000, steps: 4_000, disorder: false };
-const O: Set = Set { series: 5_000, steps: 4_000, disorder: true };
-const Q: Set = Set { series: 100, steps: 30 * DAY_MS / STEP_MS, disorder: false };
+const W: Set = Set { series: 5_000, steps: 4_000, step_ms: STEP_MS, disorder: false };
+const O: Set = Set { disorder: true, ..W };
+const Q: Set = Set { series: 100, steps: 30 * DAY_MS / STEP_MS, ..W };
+const YEAR: Set = Set { series: 1, steps: 365 * DAY_MS / MINUTE_MS, step_ms: MINUTE_MS, disorder: false };
+const YEARS: Set = Set { series: 5_000, steps: 365 * 48, step_ms: 30 * MINUTE_MS, disorder: false };
 
 pub(crate) fn store(runs: usize) -> Vec<Row> {
     let mut rows = Vec::new();
@@ -77,6 +85,7 @@ pub(crate) fn store(runs: usize) -> Vec<Row> {
         "≤ 0.70",
         bytes <= 0.70,
     ));
+    let end = START + 30 * DAY_MS;
     let queries = [
         ("one series, a day raw, HTTP", 1, DAY_MS, "raw", 8_640, 2.0, "< 2 ms"),
         (
@@ -88,21 +97,24 @@ pub(crate) fn store(runs: usize) -> Vec<Row> {
             8.0,
             "< 8 ms",
         ),
-        ("100 series, a day at 1 h, mean, HTTP", 100, DAY_MS, "PT1H&agg=mean", 2_400, 3.0, "< 3 ms"),
+        ("100 series, a day at 1 h, mean, HTTP", 100, DAY_MS, "PT1H&agg=mean", 24, 3.0, "< 3 ms"),
     ];
     for (figure, series, span, step, points, limit, wanted) in queries {
-        let names: Vec<String> = (0..series).map(|id| encode(&name(id))).collect();
-        let to = START + 30 * DAY_MS;
-        let path =
-            format!("/api/v1/readings?series={}&from={}&to={to}&step={step}", names.join(","), to - span);
-        let took = asked(month.path(), |http| {
-            let answer = get_json(http, &path);
-            let all = answer["series"].as_array().unwrap().iter();
-            let found: usize = all.map(|series| series["times"].as_array().unwrap().len()).sum();
-            // A day of Jakarta begins seven hours before that of UTC: up to one step more a series.
-            assert!(found.abs_diff(points) <= series as usize, "{found} points");
-            vec![path.clone()]
-        });
+        rows.push(timed(
+            figure,
+            readings(month.path(), series, end - span..end, step, points),
+            limit,
+            wanted,
+        ));
+    }
+    let year = START..START + 365 * DAY_MS;
+    for (figure, set, limit, wanted) in [
+        ("one series by the minute, a year at 1 day, HTTP", YEAR, 5.0, "< 5 ms"),
+        ("5,000 series by the half-hour, a year at 1 day, HTTP, 25 pages", YEARS, 500.0, "< 500 ms"),
+    ] {
+        let folder = folders();
+        filled(folder.path(), &set, 1);
+        let took = readings(folder.path(), set.series, year.clone(), "P1D&agg=mean", 365);
         rows.push(timed(figure, took, limit, wanted));
     }
     rows
@@ -142,7 +154,7 @@ fn gateway() -> GatewayId {
 
 /// The commits of a set, one after the other; half of the series with exact times, half with 0–49 ms of jitter.
 fn commits(set: &Set) -> impl Iterator<Item = Commit> {
-    let (series, steps, disorder) = (set.series, set.steps, set.disorder);
+    let Set { series, steps, step_ms, disorder } = *set;
     let mut chance = 42_u64;
     let mut next = (0..steps).flat_map(move |step| (0..series).map(move |id| (step, id)));
     let (mut held, mut first) = (std::collections::VecDeque::new(), 0);
@@ -157,7 +169,7 @@ fn commits(set: &Set) -> impl Iterator<Item = Commit> {
         for (step, id) in next.by_ref().take(BATCH) {
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let jitter = if id % 2 == 0 { 0 } else { (chance >> 40) as i64 % 50 };
-            now = START + step * STEP_MS;
+            now = START + step * step_ms;
             taken += 1;
             let reading = (id, now + jitter, value(id, step, chance));
             match (chance >> 20) % 100 {
@@ -218,9 +230,30 @@ fn filled(folder: &Path, set: &Set, runs: usize) -> (f64, Duration, f64) {
         let Opened { mut compactor, reader, .. } =
             open(StdFiles::new(), Config::new(&dir), &mut |_| {}).unwrap();
         compactor.merge_all().unwrap();
-        bytes = reader.stats().file_bytes as f64 / reader.counters().stored as f64;
+        let stats = reader.stats();
+        bytes = (stats.file_bytes + stats.rollup_bytes) as f64 / reader.counters().stored as f64;
     }
     (median(rates), longest, bytes)
+}
+
+/// Milliseconds of asking for so many series of the store in `folder`, as many at once as one question may name; each has
+/// `points`.
+fn readings(folder: &Path, series: u32, time: Range<i64>, step: &str, points: usize) -> f64 {
+    let names: Vec<String> = (0..series).map(|id| encode(&name(id))).collect();
+    asked(folder, |http| {
+        let path = |names: &[String]| {
+            let names = names.join(",");
+            format!("/api/v1/readings?series={names}&from={}&to={}&step={step}", time.start, time.end)
+        };
+        let paths: Vec<String> = names.chunks(200).map(path).collect();
+        let answers = paths.iter().map(|path| get_json(http, path));
+        let of_page = |page: serde_json::Value| page["series"].as_array().unwrap().clone();
+        let found: Vec<usize> =
+            answers.flat_map(of_page).map(|series| series["times"].as_array().unwrap().len()).collect();
+        // A day of Central Java begins seven hours before that of UTC: up to one step more.
+        assert!(found.len() == series as usize && found.iter().all(|found| found.abs_diff(points) <= 1));
+        paths
+    })
 }
 
 /// Milliseconds of a question to an ingest on the store in `folder`, until the last byte of its answers is there; the
