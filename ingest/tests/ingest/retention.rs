@@ -133,5 +133,6 @@ async fn roll_ups_answer_for_readings_that_are_no_longer_kept() {
     assert_eq!(raw["series"][0]["values"].as_array().unwrap().len(), 0, "{raw}");
     let hours = ingest.json(&format!("{}&agg=max,count", path("PT1H"))).await;
     assert_eq!(hours["series"][0]["max"], serde_json::json!([109.0, 149.0]), "{hours}");
+    assert_eq!(hours["series"][0]["rollup"], "PT1H", "{hours}");
     ingest.stop().await;
 }

@@ -79,18 +79,18 @@ impl Level {
 pub(crate) enum Depth {
     /// Those that stand for many readings each; the others are as quickly read.
     Lean,
-    /// Hours of every series that has more than one reading an hour, days of all, and what is known of each series.
+    /// Hours where a row takes less than its readings, days of every series, and what is known of each.
     Full,
 }
 
 impl Depth {
     /// Whether rows of a series are kept that stand for `readings` in `rows` cells.
     pub(crate) fn keeps(self, level: Level, readings: u64, rows: u64) -> bool {
-        /// Fewer readings than this in a row cost as little as the row.
-        const LEAST: u64 = 32;
         match (self, level) {
-            (Self::Lean, _) => readings >= rows * LEAST,
-            (Self::Full, Level::Hour) => readings > rows,
+            // Fewer are as quickly read as the row.
+            (Self::Lean, _) => readings >= rows * 32,
+            // A row takes the space of about ten readings: hours of fewer would take more than what is dropped.
+            (Self::Full, Level::Hour) => readings >= rows * 16,
             (Self::Full, Level::Day) => true,
         }
     }
