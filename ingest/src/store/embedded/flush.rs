@@ -145,7 +145,7 @@ impl<F: FileLayer> Flusher<F> {
     /// The class of a series, by its quantity. One whose name is lost is in the default class.
     fn class_of(&self, series: u32, classes: &Classes) -> u16 {
         let catalog = self.shared.catalog();
-        let name = catalog.get(SeriesId(series)).map(|series| &series.name);
+        let name = catalog.name_of(SeriesId(series));
         let quantity = name.and_then(|name| name.split('/').nth(1));
         quantity.map_or(0, |quantity| classes.of_quantity(quantity))
     }

@@ -34,27 +34,36 @@ pub(crate) struct NameLog {
 }
 
 impl NameLog {
-    /// Reads the first `bytes` bytes (as the manifest says; `None`: all there are). The names found and the damage.
+    /// Reads the first `bytes` bytes (as the manifest says; `None`: all there are) and hands out the names. The damage.
     pub(crate) fn open<F: FileLayer>(
         files: &F,
         dir: &Path,
         counted: Option<(u64, u32)>,
-    ) -> io::Result<(Self, Vec<NewSeries>, Vec<String>)> {
+        each: &mut dyn FnMut(NewSeries),
+    ) -> io::Result<(Self, Vec<String>)> {
         let path = dir.join("series.log");
-        let mut contents = match fs::read_all(files, &path) {
-            Ok(contents) => contents,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        let file = match files.open(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
+        let there = file.as_ref().map_or(Ok(0), |file| files.file_len(file))?;
         let mut damage = Vec::new();
-        let (bytes, series) = counted.unwrap_or((contents.len() as u64, 0));
-        if (contents.len() as u64) < bytes {
-            damage.push(format!("series.log has {} bytes instead of {bytes}", contents.len()));
+        let (bytes, mut series) = counted.unwrap_or((there, 0));
+        if there < bytes {
+            damage.push(format!("series.log has {there} bytes instead of {bytes}"));
         }
-        contents.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
-        let names = parse(&contents, &mut damage);
-        let series = names.iter().map(|name: &NewSeries| name.id.0 + 1).max().unwrap_or(0).max(series);
-        Ok((Self { path, bytes, series }, names, damage))
+        if let Some(file) = &file {
+            let read = |buffer: &mut [u8], at: u64| files.read_at(file, buffer, at);
+            walk(bytes.min(there), read, &mut |at, found| match found {
+                Ok(found) => {
+                    series = series.max(found.id.0.saturating_add(1));
+                    each(found);
+                }
+                Err(what) => damage.push(format!("series.log: {what} (byte {at})")),
+            })?;
+        }
+        Ok((Self { path, bytes, series }, damage))
     }
 
     /// Adds names durably. What was written beyond `bytes` before (by a flush that failed later) is overwritten.
@@ -87,22 +96,6 @@ impl NameLog {
         }
         Ok(at + out.len() as u64)
     }
-}
-
-fn parse(contents: &[u8], damage: &mut Vec<String>) -> Vec<NewSeries> {
-    let mut names = Vec::new();
-    let read = |buffer: &mut [u8], at: u64| {
-        let rest = usize::try_from(at).ok().and_then(|at| contents.get(at..)).unwrap_or_default();
-        let len = rest.len().min(buffer.len());
-        buffer[..len].copy_from_slice(&rest[..len]);
-        Ok(len)
-    };
-    // Memory does not fail to be read.
-    let _ = walk(contents.len() as u64, read, &mut |at, found| match found {
-        Ok(series) => names.push(series),
-        Err(what) => damage.push(format!("series.log: {what} (byte {at})")),
-    });
-    names
 }
 
 /// What can be wrong with the log.

@@ -93,13 +93,11 @@ pub fn open<F: FileLayer>(
     let mut recovery = Recovery { torn_tail_bytes: found.torn_tail_bytes, ..Recovery::default() };
     recovery.damage.extend(found.damaged.iter().map(|damage| format!("journal: {damage:?}")));
 
-    let (mut manifest, names) = load(&files, &dir, &mut recovery.damage).map_err(io_error)?;
     let mut state = State::default();
     let mut catalog = Catalog::default();
-    let (name_log, known) = names;
-    for series in known {
-        catalog.insert(series);
-    }
+    let (mut manifest, name_log) =
+        load(&files, &dir, &mut recovery.damage, &mut catalog).map_err(io_error)?;
+    catalog.sort();
     state.grow(manifest.series as usize);
     let Manifest { classes, files: parts, next_file, .. } = &mut manifest;
     if classes.take_in(&config.retention, parts, *next_file) {

@@ -69,8 +69,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
 
     fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage {
         let catalog = self.shared.catalog();
-        let mut found: Vec<NewSeries> =
-            catalog.listed(prefix, after).take(limit.saturating_add(1)).cloned().collect();
+        let mut found: Vec<NewSeries> = catalog.listed(prefix, after).take(limit.saturating_add(1)).collect();
         drop(catalog);
         let more = found.len() > limit;
         found.truncate(limit);
@@ -87,7 +86,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
     }
 
     fn info(&self, series: SeriesId) -> Option<SeriesInfo> {
-        let named = self.shared.catalog().get(series).cloned()?;
+        let named = self.shared.catalog().get(series)?;
         let state = self.shared.lock();
         Some(describe(named, state.slots.get(series.index())?.extent()))
     }

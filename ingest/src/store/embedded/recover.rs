@@ -18,14 +18,14 @@ use super::rollup::Rollup;
 use super::state::State;
 use crate::store::types::{NewSeries, SeriesId};
 
-type Names = (NameLog, Vec<NewSeries>);
-
 /// Manifest and names. A damaged manifest is set aside and made anew from what the folder holds.
 pub(crate) fn load<F: FileLayer>(
     files: &F,
     dir: &Path,
     damage: &mut Vec<String>,
-) -> io::Result<(Manifest, Names)> {
+    catalog: &mut Catalog,
+) -> io::Result<(Manifest, NameLog)> {
+    let mut name = |series: NewSeries| catalog.insert_known(series);
     let found = match Manifest::load(files, dir) {
         // A new store. One whose manifest went missing must not be taken for new: its files would be left over.
         Ok(None) if !files.list(&dir.join("data"))?.iter().any(|file| is_part(&file.name)) => {
@@ -40,9 +40,9 @@ pub(crate) fn load<F: FileLayer>(
     match found {
         Ok(manifest) => {
             let counted = Some((manifest.names_bytes, manifest.series));
-            let (log, names, lost) = NameLog::open(files, dir, counted)?;
+            let (log, lost) = NameLog::open(files, dir, counted, &mut name)?;
             damage.extend(lost);
-            Ok((manifest, (log, names)))
+            Ok((manifest, log))
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             damage.push(format!(
@@ -53,12 +53,12 @@ pub(crate) fn load<F: FileLayer>(
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let (log, names, lost) = NameLog::open(files, dir, None)?;
+            let (log, lost) = NameLog::open(files, dir, None, &mut name)?;
             damage.extend(lost);
             let mut manifest = Manifest { names_bytes: log.bytes, series: log.series, ..Manifest::default() };
             adopt(files, dir, &mut manifest, damage)?;
             manifest.store(files, dir)?;
-            Ok((manifest, (log, names)))
+            Ok((manifest, log))
         }
         Err(error) => Err(error),
     }
@@ -312,8 +312,8 @@ pub(crate) fn replay<F: FileLayer>(
         if position >= state.applied {
             for series in &commit.new_series {
                 state.grow(series.id.index() + 1);
-                if catalog.get(series.id).is_none() {
-                    catalog.insert(series.clone());
+                if catalog.name_of(series.id).is_none() {
+                    catalog.insert(series);
                 }
             }
             // After damage a reading's series may have lost its name; its readings are kept under its number.

@@ -35,8 +35,8 @@ impl<F: FileLayer> Compactor<F> {
     /// Puts a full roll-up in the place of a part's readings, for retention. What of them cannot be read is not in it.
     /// Tells whether it was done; not when the store is being closed.
     pub(crate) fn drop_readings(&mut self, part: &Arc<DataFile>) -> Result<bool, CompactError> {
-        // Hours of slow series are in it as well.
-        self.want_room(part.bytes)?;
+        // Its rows stand for 16 readings or more each, but for days of slow series.
+        self.want_room(part.bytes / 2)?;
         let id = FileId { generation: part.id.generation + 1, ..part.id };
         let Built::Done(rollup) = self.roll_up(part, id, Depth::Full, true)? else { return Ok(false) };
         let file = DataFile::dropped(id, self.dir.join("data").join(id.name()));
@@ -57,7 +57,7 @@ impl<F: FileLayer> Compactor<F> {
     ) -> io::Result<Built> {
         let extra = |series| {
             let catalog = self.shared.catalog();
-            catalog.get(SeriesId(series)).map(|known| Extra::of_series(&known.name)).unwrap_or_default()
+            catalog.name_of(SeriesId(series)).map(Extra::of_series).unwrap_or_default()
         };
         let (dir, extra) = (&*self.dir.join("data"), &extra);
         let of = Build { files: &self.files, dir, part, id, depth, extra, lenient };

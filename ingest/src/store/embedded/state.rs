@@ -70,6 +70,10 @@ impl State {
     /// Makes room for series up to `count`.
     pub(crate) fn grow(&mut self, count: usize) {
         if self.slots.len() < count {
+            // Twice the room at a time would be as much again for a million series.
+            if self.slots.capacity() < count {
+                self.slots.reserve_exact((count - self.slots.len()).max(self.slots.len() / 8));
+            }
             self.slots.resize(count, Slot::EMPTY);
         }
     }

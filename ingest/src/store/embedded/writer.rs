@@ -37,7 +37,7 @@ impl<F: FileLayer> Store for EmbeddedStore<F> {
         let (taken, mut next) = self.write(commits)?;
         let taken = &commits[..taken];
         for series in taken.iter().flat_map(|commit| &commit.new_series) {
-            self.shared.catalog_mut().insert(series.clone());
+            self.shared.catalog_mut().insert(series);
         }
         next -= taken.len() as u64;
         for commit in taken {

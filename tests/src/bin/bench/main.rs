@@ -13,6 +13,7 @@
     reason = "a benchmark that cannot measure has nothing to say but where and why"
 )]
 
+mod idle;
 mod lines;
 mod live;
 mod load;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 
 type Measure = fn(runs: usize) -> Vec<Row>;
 
-const FIGURES: [(&str, Measure); 9] = [
+const FIGURES: [(&str, Measure); 10] = [
     ("acked", mqtt::acked),
     ("latency", mqtt::latency),
     ("way", way::way),
@@ -42,6 +43,7 @@ const FIGURES: [(&str, Measure); 9] = [
     ("sizes", sizes::sizes),
     ("store", store::store),
     ("recovery", recovery::recovery),
+    ("idle", idle::idle),
     ("memory", mqtt::memory),
 ];
 
