@@ -2,33 +2,26 @@
 //! blocks since the last pages were written, and the directory, whatever the size of the file.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use pantau_journal::FileLayer;
 
 use super::block::{self, MAX_POINTS, Scratch, Summary};
 use super::columns::Entry;
-use super::datafile::{DataFile, FileId, put_footer, put_header};
-use super::fs;
+use super::datafile::{DataFile, FRAME, FileId};
+use super::fs::Sink;
 use super::index::{self, Index, PAGE_BLOCKS, PageRef, Totals};
 use super::point::Point;
 
-const WRITE_BUFFER: usize = 256 << 10;
-const SYNC_BYTES: u64 = 8 << 20;
 /// So many pages are written together, or so many bytes of pages: what is read one after the other should lie so.
 const GROUP: usize = if cfg!(test) { 3 } else { 1_024 };
 const GROUP_BYTES: usize = 4 << 20;
 
 /// Writes one file. Nothing counts before [`FileWriter::finish`].
 pub(crate) struct FileWriter<F: FileLayer> {
-    files: F,
-    file: F::File,
+    sink: Sink<F>,
     id: FileId,
-    path: PathBuf,
-    buffer: Vec<u8>,
-    written: u64,
-    synced: u64,
     /// Blocks that no page has yet.
     open: Vec<Entry>,
     /// Pages that are not in the file yet.
@@ -42,18 +35,11 @@ pub(crate) struct FileWriter<F: FileLayer> {
 
 impl<F: FileLayer> FileWriter<F> {
     pub(crate) fn create(files: &F, dir: &Path, id: FileId) -> io::Result<Self> {
-        let path = dir.join(id.name());
-        let file = fs::create_anew(files, &fs::temporary(&path))?;
-        let mut buffer = Vec::with_capacity(WRITE_BUFFER / 4);
-        put_header(&mut buffer, id);
+        let mut sink = Sink::create(files, dir.join(id.name()))?;
+        FRAME.put_header(&mut sink.buffer, id);
         Ok(Self {
-            files: files.clone(),
-            file,
+            sink,
             id,
-            path,
-            buffer,
-            written: 0,
-            synced: 0,
             open: Vec::with_capacity(PAGE_BLOCKS),
             group: Vec::new(),
             pages: Vec::new(),
@@ -67,8 +53,8 @@ impl<F: FileLayer> FileWriter<F> {
         let blocks = points.len().div_ceil(MAX_POINTS).max(1);
         for chunk in points.chunks(points.len().div_ceil(blocks).max(1)) {
             let Some(summary) = Summary::of(series, chunk) else { continue };
-            let offset = self.written + self.buffer.len() as u64;
-            let len = block::encode(series, chunk, scratch, &mut self.buffer);
+            let offset = self.sink.bytes();
+            let len = block::encode(series, chunk, scratch, &mut self.sink.buffer);
             self.note(Entry { summary, offset, len: len as u32 })?;
         }
         Ok(())
@@ -76,20 +62,19 @@ impl<F: FileLayer> FileWriter<F> {
 
     /// Adds a block of another file as it is; its place is as that of points.
     pub(crate) fn add_raw(&mut self, summary: Summary, block: &[u8]) -> io::Result<()> {
-        let offset = self.written + self.buffer.len() as u64;
-        self.buffer.extend_from_slice(block);
+        let offset = self.sink.bytes();
+        self.sink.buffer.extend_from_slice(block);
         self.note(Entry { summary, offset, len: block.len() as u32 })
     }
 
     /// Bytes written so far.
     pub(crate) fn bytes(&self) -> u64 {
-        self.written + self.buffer.len() as u64
+        self.sink.bytes()
     }
 
     /// Ends without a file.
     pub(crate) fn abandon(self) {
-        // What stays is removed by the next opening.
-        let _ = self.files.remove(&fs::temporary(&self.path));
+        self.sink.abandon();
     }
 
     fn note(&mut self, entry: Entry) -> io::Result<()> {
@@ -101,7 +86,7 @@ impl<F: FileLayer> FileWriter<F> {
                 self.put_group();
             }
         }
-        self.write_some()
+        self.sink.write_some()
     }
 
     fn close_page(&mut self) {
@@ -123,27 +108,7 @@ impl<F: FileLayer> FileWriter<F> {
         let start = self.bytes();
         self.pages.iter_mut().skip(self.grouped).for_each(|page| page.offset += start);
         self.grouped = self.pages.len();
-        self.buffer.append(&mut self.group);
-    }
-
-    fn write_some(&mut self) -> io::Result<()> {
-        if self.buffer.len() < WRITE_BUFFER {
-            return Ok(());
-        }
-        self.write_out()?;
-        if self.written - self.synced >= SYNC_BYTES {
-            // One sync of a large file at its end would hold up the syncs of the journal.
-            self.files.sync_data(&self.file)?;
-            self.synced = self.written;
-        }
-        Ok(())
-    }
-
-    fn write_out(&mut self) -> io::Result<()> {
-        self.files.write_at(&self.file, &self.buffer, self.written)?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
+        self.sink.buffer.append(&mut self.group);
     }
 
     /// Directory, footer, fsync, rename. The caller syncs the folder before it relies on the name.
@@ -152,15 +117,11 @@ impl<F: FileLayer> FileWriter<F> {
         self.put_group();
         self.pages.shrink_to_fit();
         let index = Index::new(std::mem::take(&mut self.pages), self.totals);
-        let (offset, start) = (self.bytes(), self.buffer.len());
-        index.encode(&mut self.buffer);
-        let encoded = self.buffer.get(start..).unwrap_or(&[]);
-        let (len, crc) = (encoded.len() as u32, crc32c::crc32c(encoded));
-        put_footer(&mut self.buffer, offset, len, index.pages().len() as u32, crc);
-        self.write_out()?;
-        self.files.sync_data(&self.file)?;
-        self.files.rename(&fs::temporary(&self.path), &self.path)?;
-        let (bytes, path, rollup) = (self.written, self.path, OnceLock::new());
+        let (offset, mut directory) = (self.bytes(), Vec::new());
+        index.encode(&mut directory);
+        FRAME.put_tail(&mut self.sink.buffer, offset, index.pages().len(), &directory);
+        let (path, bytes) = self.sink.finish()?;
+        let rollup = OnceLock::new();
         Ok(DataFile { id: self.id, bytes, path, index, walked: false, rollup })
     }
 }

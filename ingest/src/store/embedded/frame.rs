@@ -25,6 +25,7 @@ const FOOTER: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     pub(crate) magic: [u8; 8],
+    /// What is written; older ones are read.
     pub(crate) version: u16,
     pub(crate) end: [u8; 4],
 }
@@ -44,19 +45,20 @@ impl Frame {
         out.extend_from_slice(&crc32c::crc32c(&out[start..]).to_le_bytes());
     }
 
-    /// What the header says.
-    pub(crate) fn read_header<F: FileLayer>(&self, files: &F, file: &F::File) -> io::Result<FileId> {
+    /// What the header says, and the version of the file.
+    pub(crate) fn read_header<F: FileLayer>(&self, files: &F, file: &F::File) -> io::Result<(FileId, u16)> {
         let mut header = [0; HEADER];
         files.read_at(file, &mut header, 0)?;
         self.parse_header(&header).map_err(malformed)
     }
 
-    fn parse_header(&self, header: &[u8; HEADER]) -> Result<FileId, Malformed> {
+    fn parse_header(&self, header: &[u8; HEADER]) -> Result<(FileId, u16), Malformed> {
         let mut cursor = Cursor::new(header);
         if cursor.take(8)? != self.magic {
             return Err(Malformed("not a file of the store"));
         }
-        if cursor.u16()? != self.version {
+        let version = cursor.u16()?;
+        if version == 0 || version > self.version {
             return Err(Malformed("a file of another version"));
         }
         let class = cursor.u16()?;
@@ -64,7 +66,7 @@ impl Frame {
         if cursor.u32()? != crc32c::crc32c(&header[..28]) {
             return Err(Malformed("the header's checksum is wrong"));
         }
-        Ok(FileId { seq, generation, month, class })
+        Ok((FileId { seq, generation, month, class }, version))
     }
 
     /// Appends directory and footer. `offset` is where the directory begins in the file.
@@ -102,6 +104,15 @@ impl Frame {
             return Err(malformed(Malformed("the directory's checksum is wrong")));
         }
         Ok((offset, entries as usize, directory))
+    }
+
+    /// Where the directory begins, if the footer is sound.
+    pub(crate) fn directory_at<F: FileLayer>(&self, files: &F, file: &F::File, bytes: u64) -> Option<u64> {
+        let mut footer = [0; FOOTER];
+        let end = bytes.checked_sub(FOOTER as u64)?;
+        files.read_at(file, &mut footer, end).ok()?;
+        let (offset, len, ..) = self.parse_footer(&footer).ok()?;
+        (offset >= Self::START && offset.checked_add(u64::from(len))? == end).then_some(offset)
     }
 
     fn parse_footer(&self, footer: &[u8; FOOTER]) -> Result<(u64, u32, u32, u32), Malformed> {

@@ -1,11 +1,11 @@
 //! A roll-up's file, `NAME.rol`.
 //!
 //! ```text
-//! header, 32 bytes: as that of a data file (datafile.rs), but "PANTAURL", version 1
+//! header (frame.rs): "PANTAURL", version 1
 //! packs (pack.rs), one after the other
 //! directory, of the packs in the order of the file: 4 columns, each u8 encoding, u32 bytes, bytes (codec.rs)
 //!   what it holds (0 hours, 1 days, 2 extents), first series, last series, bytes
-//! footer, 32 bytes, at the very end: as that of a data file; offset, bytes, packs, CRC of the directory; ends "RLFE"
+//! footer (frame.rs): with as many entries as packs; "RLFE"
 //! ```
 //! In memory is where the packs lie. A file whose directory is damaged is walked pack by pack, as a data file is.
 
@@ -57,7 +57,7 @@ impl Rollup {
     pub(crate) fn open<F: FileLayer>(files: &F, path: &Path) -> io::Result<(Self, Option<String>)> {
         let file = files.open(path)?;
         let bytes = files.file_len(&file)?;
-        let id = FRAME.read_header(files, &file)?;
+        let (id, _) = FRAME.read_header(files, &file)?;
         match Self::read_directory(files, &file, bytes) {
             Ok(packs) => Ok((Self::new(id, bytes, path.to_owned(), packs), None)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {

@@ -6,7 +6,7 @@ use pantau_journal::FileLayer;
 
 use super::super::block::{self, Summary};
 use super::super::columns::Entry;
-use super::super::datafile::{DataFile, FileId, malformed};
+use super::super::datafile::{DataFile, FRAME, FileId, malformed};
 use super::super::index::{Index, Totals};
 use super::super::months::month_of;
 use super::super::pages::Pages;
@@ -38,7 +38,7 @@ pub(super) fn check<F: FileLayer>(
         );
     }
     // Without its header a file is of the version that is written.
-    let header = DataFile::read_header(check.look.files, &check.file);
+    let header = FRAME.read_header(check.look.files, &check.file);
     let version = header.as_ref().map_or(2, |(_, version)| *version);
     let index = DataFile::read_index(check.look.files, &check.file, version, bytes);
     check.header(name, header.map(|(id, _)| id), index.as_ref().ok());
@@ -79,7 +79,7 @@ impl<F: FileLayer> Check<'_, '_, F> {
 
     /// Every page, and every block that the pages name.
     fn blocks(&mut self, name: &str, index: Index) -> io::Result<()> {
-        let (of, end) = (index.totals, DataFile::index_at(self.look.files, &self.file, self.bytes));
+        let (of, end) = (index.totals, FRAME.directory_at(self.look.files, &self.file, self.bytes));
         let (refs, findings) = (index.pages().to_vec(), self.look.checked.findings);
         let path = self.look.dir.join("data").join(name);
         let file = DataFile::of(self.bytes, path, index);
@@ -148,7 +148,7 @@ impl<F: FileLayer> Check<'_, '_, F> {
 
     /// The blocks of a file whose index or directory is damaged, as opening walks them.
     fn walk(&mut self, error: &io::Error) -> io::Result<()> {
-        let end = DataFile::index_at(self.look.files, &self.file, self.bytes);
+        let end = FRAME.directory_at(self.look.files, &self.file, self.bytes);
         let blocks_end = end.unwrap_or(self.bytes);
         let files = self.look.files;
         let (mut sound, mut readings, mut lost) = (0_u64, 0_u64, 0);
