@@ -190,7 +190,8 @@ impl<F: FileLayer> Compactor<F> {
         Ok(true)
     }
 
-    /// What of these files cannot be read would go with them in a merge; and one without readings has nothing to merge. Answers all files.
+    /// Sets files apart: what of them cannot be read would go with them in a merge, and one without readings has nothing to
+    /// merge. Answers all files.
     pub(super) fn note_damaged(&mut self) -> Arc<Vec<Arc<DataFile>>> {
         let existing = self.shared.lock().files.clone();
         self.apart.extend(existing.iter().filter(|file| file.walked || file.bytes == 0).map(|file| file.id));

@@ -28,6 +28,7 @@
 //! it. The engine starts no thread and reads no clock: [`Flusher::run`] and [`Compactor::run`] want threads, times come with
 //! the commits.
 
+mod adopt;
 mod block;
 mod bytes;
 mod catalog;

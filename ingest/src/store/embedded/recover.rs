@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use pantau_journal::{FileLayer, Journal, Position, ReadError};
 
+use super::adopt::adopt;
 use super::catalog::Catalog;
 use super::columns::Entry;
 use super::datafile::DataFile;
-use super::manifest::{FileRef, Manifest};
+use super::manifest::Manifest;
 use super::names::NameLog;
 use super::open::{Recovery, Replayed};
 use super::pages::Pages;
@@ -64,41 +65,6 @@ pub(crate) fn load<F: FileLayer>(
     }
 }
 
-/// Takes every readable file of the folder into a manifest that was lost.
-fn adopt<F: FileLayer>(
-    files: &F,
-    dir: &Path,
-    manifest: &mut Manifest,
-    damage: &mut Vec<String>,
-) -> io::Result<()> {
-    for listed in files.list(&dir.join("data"))? {
-        if !listed.name.ends_with(".pts") {
-            continue;
-        }
-        let path = dir.join("data").join(&listed.name);
-        match DataFile::open(files, &path) {
-            Ok((file, _)) if file.id.name() == listed.name => {
-                manifest.files.push(FileRef::from(&file));
-                manifest.classes.adopt(file.id.class);
-                manifest.next_file = manifest.next_file.max(file.id.seq + 1);
-                scan(files, &file, &mut |entry| {
-                    manifest.counters.readings += u64::from(entry.summary.count);
-                    manifest.counters.stored += u64::from(entry.summary.count);
-                    manifest.series = manifest.series.max(entry.summary.series.saturating_add(1));
-                })?;
-            }
-            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
-            _ => {
-                damage.push(format!("data/{}: cannot be read; set aside as .damaged", listed.name));
-                files.rename(&path, &path.with_extension("damaged"))?;
-            }
-        }
-    }
-    adopt_rollups(files, dir, manifest, damage)?;
-    manifest.files.sort_by_key(|file| file.id);
-    Ok(())
-}
-
 /// Shows every block of a file's index, and tells what is damaged of it.
 pub(crate) fn scan<F: FileLayer>(
     files: &F,
@@ -122,49 +88,6 @@ pub(crate) fn scan<F: FileLayer>(
             "{damaged} pages of its index are damaged; by walking, all of their blocks were found but {missing}"
         )
     }))
-}
-
-/// Takes in the roll-ups of parts whose readings were dropped. All others are made anew.
-fn adopt_rollups<F: FileLayer>(
-    files: &F,
-    dir: &Path,
-    manifest: &mut Manifest,
-    damage: &mut Vec<String>,
-) -> io::Result<()> {
-    for listed in files.list(&dir.join("data"))? {
-        if !listed.name.ends_with(".rol") {
-            continue;
-        }
-        let path = dir.join("data").join(&listed.name);
-        match Rollup::open(files, &path) {
-            Ok((rollup, _)) if rollup.id.rollup_name() == listed.name => {
-                let id = rollup.id;
-                // A part that takes another's place keeps its number: of the two, the readings say more.
-                let same = |file: &FileRef| {
-                    (file.id.seq, file.id.month, file.id.class) == (id.seq, id.month, id.class)
-                };
-                if manifest.files.iter().any(same) {
-                    files.remove(&path)?;
-                    continue;
-                }
-                manifest.files.push(FileRef { id, bytes: 0, rollup_bytes: rollup.bytes });
-                manifest.classes.adopt(id.class);
-                manifest.next_file = manifest.next_file.max(id.seq + 1);
-                let lost = rollup.extents(files, &mut |extent| {
-                    manifest.counters.readings += extent.count;
-                    manifest.counters.stored += extent.count;
-                    manifest.series = manifest.series.max(extent.series + 1);
-                })?;
-                damage.extend(lost.into_iter().map(|lost| format!("data/{}: {lost}", listed.name)));
-            }
-            Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),
-            _ => {
-                damage.push(format!("data/{}: cannot be read; set aside as .damaged", listed.name));
-                files.rename(&path, &path.with_extension("rol.damaged"))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Opens the files of the manifest, from old to new, and removes what a crash left. `stored_last` gets the greatest time in
