@@ -146,7 +146,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         let level = Level::of_steps(time.start, step_ms);
         let (rows, read) = match level {
             Some(level) => {
-                let cover = self.cover(&snapshot, level, &time, aggs);
+                let cover = self.cover(&snapshot, level, &time, aggs, &mut gather.damaged);
                 (cover.rows, cover.read)
             }
             None => (Vec::new(), vec![time]),

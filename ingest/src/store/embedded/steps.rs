@@ -36,8 +36,16 @@ impl<F: FileLayer> EmbeddedReader<F> {
         }
     }
 
-    /// What of a period is answered from roll-ups, and what must be read.
-    pub(super) fn cover(&self, of: &Snapshot, level: Level, time: &Range<i64>, aggs: &[Agg]) -> Cover {
+    /// What of a period is answered from roll-ups, and what must be read. A pack that cannot be read where the readings
+    /// were dropped counts as one damaged reading: nobody knows how many it stood for.
+    pub(super) fn cover(
+        &self,
+        of: &Snapshot,
+        level: Level,
+        time: &Range<i64>,
+        aggs: &[Agg],
+        damaged: &mut u64,
+    ) -> Cover {
         let wanted = Wanted::of(aggs);
         let (mut parts, mut touched) = (Vec::new(), Vec::new());
         for file in of.files.iter() {
@@ -45,12 +53,16 @@ impl<F: FileLayer> EmbeddedReader<F> {
             if time.end <= month_start(month) || month_start(month + 1) <= time.start {
                 continue;
             }
-            let rows = self.rows(file, (level, of.series.0), time, wanted, aggs);
+            let mut unread = 0;
+            let rows = self.rows(file, (level, of.series.0), time, wanted, aggs, &mut unread);
+            if file.bytes == 0 {
+                *damaged += unread;
+            }
             if rows.is_empty() {
-                let mut damaged = 0;
-                let blocks = self.blocks(file, of.series, time, &mut damaged);
+                let mut missing = 0;
+                let blocks = self.blocks(file, of.series, time, &mut missing);
                 touched.extend(blocks.iter().map(|entry| (entry.summary.first, entry.summary.last)));
-                if damaged > 0 {
+                if missing > 0 {
                     // It may be anywhere; where it is read, it is counted.
                     touched
                         .push((time.start.max(month_start(month)), time.end.min(month_start(month + 1)) - 1));
@@ -75,7 +87,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
     }
 
     /// The rows that a part has of a series in a period, none where they do not answer what is asked. A pack that cannot
-    /// be read is logged, and the readings are read.
+    /// be read is logged and counted in `unread`; the readings are read instead, where they are.
     fn rows(
         &self,
         file: &DataFile,
@@ -83,11 +95,13 @@ impl<F: FileLayer> EmbeddedReader<F> {
         time: &Range<i64>,
         wanted: Wanted,
         aggs: &[Agg],
+        unread: &mut u64,
     ) -> Vec<Row> {
         let Some(rollup) = file.rollup.get() else { return Vec::new() };
         let pack = match rollup.read(&self.files, &self.packs, (level, series), wanted) {
             Ok(pack) => pack,
             Err(error) => {
+                *unread += 1;
                 self.shared.lock().damaged_reads += 1;
                 tracing::error!(file = %rollup.path.display(), %error, "a roll-up cannot be read");
                 None
@@ -110,9 +124,8 @@ impl<F: FileLayer> EmbeddedReader<F> {
         let last = |level: Level| {
             let before = |row: &Row| level.cell_start(row.cell + 1) <= time;
             let newest = |file: &Arc<DataFile>| {
-                let rows =
-                    self.rows(file, (level, series.0), &(i64::MIN..time), Wanted::of(&[Agg::Last]), &[]);
-                rows.into_iter().rfind(before)
+                let (time, wanted) = (i64::MIN..time, Wanted::of(&[Agg::Last]));
+                self.rows(file, (level, series.0), &time, wanted, &[], &mut 0).into_iter().rfind(before)
             };
             files.iter().filter(|file| file.bytes == 0).filter_map(newest).max_by_key(|row| row.cell)
         };

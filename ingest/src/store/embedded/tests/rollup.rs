@@ -302,4 +302,10 @@ fn when_the_readings_are_dropped_their_roll_ups_answer_also_after_a_restart() {
             rig.reader.aggregate(SeriesId(0), BASE..BASE + 5 * DAY, DAY, &[Agg::P95], 100).unwrap();
         assert!(percentiles.columns[0][0].is_nan() && percentiles.columns[0][4] > 0.0);
     }
+    // Damage in it has nothing to fall back on, and is told.
+    let alone = rig.reader.shared.lock().files[0].rollup.get().unwrap().path.clone();
+    rig.files.flip(&alone, 100, 1);
+    let found =
+        rig.kill().reader.aggregate(SeriesId(0), BASE..BASE + 5 * DAY, HOUR, &[Agg::Mean], 200).unwrap();
+    assert!(found.damaged > 0 && found.counts[0] == 0 && found.counts[100] > 0, "{found:?}");
 }
