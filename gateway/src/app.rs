@@ -142,7 +142,8 @@ async fn run_on<F: FileLayer>(
     let opened = opening.await.map_err(|error| AppError::Ended("opening the spool", error.to_string()))??;
     let spool = opened.spool;
     prepare(spool.journal());
-    let intake = SpoolIntake::new(spool.clone(), Decoder::new(&config.decode_rules()));
+    let decoder = Arc::new(Decoder::new(&config.decode_rules()));
+    let intake = SpoolIntake::new(spool.clone(), Arc::clone(&decoder));
     let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
     let (listener, _outbound) = Server::new(wiring::listener(&config.mqtt), intake, &opened.sessions, clock)?;
     drop(opened.sessions);
@@ -181,7 +182,7 @@ async fn run_on<F: FileLayer>(
     start(
         &mut tasks,
         "the status page",
-        serve_status(bound.status, &spool, stats, &config, stops.rest.clone()),
+        serve_status(bound.status, &spool, stats, decoder, &config, stops.rest.clone()),
     );
 
     let outcome = tokio::select! {
@@ -249,6 +250,7 @@ fn serve_status<F: FileLayer>(
     listener: TcpListener,
     spool: &Spool<F>,
     stats: Arc<Stats>,
+    decoder: Arc<Decoder>,
     config: &Config,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
@@ -257,6 +259,7 @@ fn serve_status<F: FileLayer>(
         connections: stats.connections.get(),
         withheld: stats.withheld.get(),
         redelivered: stats.redelivered.get(),
+        online: decoder.online(),
         ..Figures::of(&spool, &gateway, clock::now())
     }));
     async move {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pantau_journal::{FileLayer, Histogram};
 use pantau_proto::TimeMs;
 
+use crate::decode::Online;
 use crate::spool::Spool;
 
 /// Counters that several tasks add to.
@@ -25,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) shed: AtomicU64,
     /// Redelivery entries that sessions had no room for: their repeats are not known after a restart.
     pub(crate) forgotten: AtomicU64,
+    /// Uplinks that a network sent twice, taken once.
+    pub(crate) repeated: AtomicU64,
     /// 1 while a stream to ingest is open.
     pub(crate) connected: AtomicU64,
 }
@@ -42,6 +45,7 @@ pub(crate) fn value(counter: &AtomicU64) -> u64 {
 /// Everything that the status port shows, at one moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
+    pub(crate) now: TimeMs,
     pub(crate) gateway: String,
     pub(crate) epoch: String,
     pub(crate) connected: bool,
@@ -60,6 +64,9 @@ pub(crate) struct Figures {
     pub(crate) withheld: u64,
     pub(crate) redelivered: u64,
     pub(crate) forgotten: u64,
+    pub(crate) repeated: u64,
+    /// Devices that said whether they are online.
+    pub(crate) online: Online,
     pub(crate) spool_bytes: u64,
     pub(crate) spool_max_bytes: u64,
     pub(crate) free_bytes: Option<u64>,
@@ -69,11 +76,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Taken at `now`; what the MQTT listener counts is filled in by the caller.
+    /// Taken at `now`; what the MQTT listener and the decoders know is filled in by the caller.
     pub(crate) fn of<F: FileLayer>(spool: &Spool<F>, gateway: &str, now: TimeMs) -> Self {
         let (counters, stats) = (spool.counters(), spool.journal().stats());
         let (backlog_readings, backlog_ms) = spool.backlog(now);
         Self {
+            now,
             gateway: gateway.to_owned(),
             epoch: spool.epoch().to_string(),
             connected: value(&counters.connected) != 0,
@@ -88,6 +96,7 @@ impl Figures {
             lost: value(&counters.lost),
             shed: value(&counters.shed),
             forgotten: value(&counters.forgotten),
+            repeated: value(&counters.repeated),
             spool_bytes: stats.bytes,
             spool_max_bytes: spool.max_bytes(),
             free_bytes: stats.free_bytes,

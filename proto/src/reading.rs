@@ -40,8 +40,12 @@ impl Flags {
     pub const CALIBRATED: Self = Self(32);
     /// The payload had no time; the time is that of its arrival.
     pub const ARRIVAL_TIME: Self = Self(64);
+    /// The device or its network said that the value is bad or stale.
+    pub const BAD_QUALITY: Self = Self(128);
+    /// Made up by a person or a program, not measured.
+    pub const SIMULATED: Self = Self(256);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 9] = [
         (Self::OUT_OF_RANGE, "out_of_range"),
         (Self::SPIKE, "spike"),
         (Self::STUCK, "stuck"),
@@ -49,6 +53,8 @@ impl Flags {
         (Self::CLOCK_UNCERTAIN, "clock_uncertain"),
         (Self::CALIBRATED, "calibrated"),
         (Self::ARRIVAL_TIME, "arrival_time"),
+        (Self::BAD_QUALITY, "bad_quality"),
+        (Self::SIMULATED, "simulated"),
     ];
 
     /// Whether all bits of `other` are set.

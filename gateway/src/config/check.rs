@@ -7,7 +7,7 @@ use pantau_proto::GatewayId;
 use pantau_settings::{Fault, Secret, Settings, Size, between};
 
 use super::Config;
-use crate::decode::TopicFilter;
+use crate::decode;
 
 impl Settings for Config {
     const PRINTED_BY: &'static str = "pantau-gateway config";
@@ -68,13 +68,8 @@ impl Config {
             ));
         }
         for (n, rule) in self.decode.iter().enumerate() {
-            TopicFilter::parse(&rule.topics).map_err(|what| {
-                Fault::new(
-                    format!("decode[{n}].topics"),
-                    what,
-                    "write an MQTT topic filter such as \"pantau/#\"",
-                )
-            })?;
+            decode::check(rule)
+                .map_err(|wrong| Fault::new(format!("decode[{n}].{}", wrong.key), wrong.what, wrong.mend))?;
         }
         Ok(())
     }

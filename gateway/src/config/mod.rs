@@ -4,6 +4,7 @@
 //! `pantau-gateway config` prints; a test keeps it equal to the defaults here.
 
 mod check;
+mod decode;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use pantau_settings::{Secret, Size, address, duration};
 use serde::Deserialize;
+
+pub use self::decode::{DecodeRule, Format, JsonReading, JsonRule, Simulated};
 
 /// The commented default, as `pantau-gateway config` prints it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -90,28 +93,6 @@ pub struct User {
     /// A file that holds the hash.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-}
-
-/// Which payloads come on which topics.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecodeRule {
-    /// An MQTT topic filter.
-    pub topics: String,
-    /// What its payloads are.
-    pub format: Format,
-}
-
-/// A payload format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// JSON on `<prefix>/<device>`, a bare number on `<prefix>/<device>/<quantity>[/<channel>]`.
-    Pantau,
-    /// Only the JSON.
-    PantauJson,
-    /// Only the bare number.
-    Number,
 }
 
 /// Bounds of the spool.
@@ -240,7 +221,7 @@ impl Config {
     #[must_use]
     pub fn decode_rules(&self) -> Vec<DecodeRule> {
         if self.decode.is_empty() {
-            return vec![DecodeRule { topics: "pantau/#".into(), format: Format::Pantau }];
+            return vec![DecodeRule::new("pantau/#", Format::Pantau)];
         }
         self.decode.clone()
     }

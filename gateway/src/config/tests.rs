@@ -59,6 +59,25 @@ fn a_value_that_breaks_a_rule_is_named_with_its_line() {
             7,
             "neither + nor #",
         ),
+        (
+            format!("{anonymous}[[decode]]\ntopics = \"tele/#\"\nformat = \"tasmota\"\nzone = \"Mars\""),
+            6,
+            "+07:00, UTC, WIB",
+        ),
+        (
+            format!(
+                "{anonymous}[[decode]]\ntopics = \"a/+\"\nformat = \"json\"\n[decode.json]\nreading = [{{ value = \"/v\", quantity = \"ph\", unit = \"V\" }}]"
+            ),
+            7,
+            "no unit of ph",
+        ),
+        (
+            format!(
+                "{anonymous}[[decode]]\ntopics = \"tele/#\"\nformat = \"tasmota\"\n[decode.fields]\n\"SR04.Distance\" = \"depth\""
+            ),
+            6,
+            "no quantity \"depth\"",
+        ),
         (format!("{anonymous}[[mqtt.user]]\nname = \"u\"\npassword_hash = \"hunter2\""), 5, "no argon2 hash"),
         (format!("{anonymous}[[mqtt.user]]\nname = \"u\""), 4, "exactly one of"),
         ("[mqtt]\n".into(), 1, "no device could log in"),

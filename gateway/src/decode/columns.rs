@@ -1,10 +1,11 @@
 //! Decoded readings as columns: what the decoders fill and the spool's record takes over without a copy.
 //!
 //! Always: as many names, times and values as [`Columns::len`]; `names` holds one `series\n` a reading; `units`
-//! is empty (every unit is the catalogue's) or holds one `unit\n` a reading; names and units hold no line feed.
+//! is empty (every unit is the catalogue's) or holds one `unit\n` a reading; names and units hold no line feed;
+//! `flags` is empty or holds one entry a reading.
 
-use pantau_proto::SeriesName;
 use pantau_proto::v1::Reason;
+use pantau_proto::{Flags, SeriesName};
 
 use super::Refusal;
 
@@ -21,6 +22,23 @@ pub(crate) struct Columns {
     /// Milliseconds since the epoch, or [`UNTIMED`].
     pub(crate) times: Vec<i64>,
     pub(crate) values: Vec<f64>,
+    pub(crate) flags: Vec<u32>,
+}
+
+/// A reading of `device` as a decoder found it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) device: &'a str,
+    /// May hold the channel, too: `quantity/channel`.
+    pub(super) quantity: &'a str,
+    /// Empty where there is none.
+    pub(super) channel: &'a str,
+    /// Empty: the catalogue's.
+    pub(super) unit: &'a str,
+    pub(super) value: f64,
+    /// Or [`UNTIMED`].
+    pub(super) time: i64,
+    pub(super) flags: Flags,
 }
 
 /// A place to go back to.
@@ -38,6 +56,7 @@ impl Columns {
             units: String::new(),
             times: Vec::with_capacity(readings),
             values: Vec::with_capacity(readings),
+            flags: Vec::new(),
         }
     }
 
@@ -54,6 +73,12 @@ impl Columns {
         self.units.truncate(mark.units);
         self.times.truncate(mark.readings);
         self.values.truncate(mark.readings);
+        self.flags.truncate(mark.readings);
+    }
+
+    /// How many readings there are since `mark`.
+    pub(super) fn since(&self, mark: Mark) -> usize {
+        self.len() - mark.readings
     }
 
     /// Gives a time to every reading since `mark`.
@@ -83,6 +108,36 @@ impl Columns {
         self.finish(start, "", value)
     }
 
+    /// Appends a reading with all that is known of it after checking its name, unit and value.
+    pub(super) fn add(&mut self, found: Found<'_>) -> Result<(), Refusal> {
+        // Else `a/ph` would be a device `a` with a quantity `ph`.
+        if found.device.contains('/') {
+            return Err(Refusal::new(
+                Reason::BadName,
+                format!("the device name {:?} has a slash", found.device),
+            ));
+        }
+        let start = self.names.len();
+        self.names.push_str(found.device);
+        self.names.push('/');
+        self.names.push_str(found.quantity);
+        if !found.channel.is_empty() {
+            self.names.push('/');
+            self.names.push_str(found.channel);
+        }
+        self.finish(start, found.unit, found.value)?;
+        if let Some(time) = self.times.last_mut() {
+            *time = found.time;
+        }
+        if !found.flags.is_empty() {
+            self.flags.resize(self.len(), 0);
+            if let Some(flags) = self.flags.last_mut() {
+                *flags = u32::from(found.flags.0);
+            }
+        }
+        Ok(())
+    }
+
     fn finish(&mut self, start: usize, unit: &str, value: f64) -> Result<(), Refusal> {
         let checked = check(&self.names[start..], unit, value);
         if checked.is_err() {
@@ -99,6 +154,10 @@ impl Columns {
         }
         self.times.push(UNTIMED);
         self.values.push(value);
+        // Most payloads have no flag at all: the column begins with the first one.
+        if !self.flags.is_empty() {
+            self.flags.push(0);
+        }
         Ok(())
     }
 }

@@ -1,7 +1,10 @@
 //! MQTT topic filters, and which part of a topic names the device.
 
-/// A filter such as `pantau/#`. What a topic has after the filter's literal first levels names the device (and,
-/// for some formats, quantity and channel).
+/// What stands for the level that names the device.
+const DEVICE: &str = "{device}";
+
+/// A filter such as `pantau/#` or `city/+/{device}/up`. The level that `{device}` stands for names the device (it
+/// matches as `+` does); without one it is the first level that a wildcard matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TopicFilter {
     /// The literal levels before the first wildcard, with the slash; may be empty.
@@ -13,8 +16,18 @@ pub(crate) struct TopicFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Level {
     Any,
+    Device,
     Rest,
     Literal(String),
+}
+
+/// A topic that matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Matched<'t> {
+    /// The topic after the literal levels that the filter begins with.
+    pub(crate) rest: &'t str,
+    /// The level that names the device.
+    pub(crate) device: &'t str,
 }
 
 impl TopicFilter {
@@ -27,17 +40,20 @@ impl TopicFilter {
         let last = parts.len() - 1;
         for (n, part) in parts.iter().enumerate() {
             let bad = match *part {
-                "+" => false,
+                "+" | DEVICE => false,
                 "#" => n != last,
-                part => part.contains(['+', '#']),
+                part => part.contains(['+', '#', '{', '}']),
             };
             if bad {
                 return Err(format!(
-                    "{filter:?} is no topic filter: + stands alone in its level, # alone at the end"
+                    "{filter:?} is no topic filter: + and {DEVICE} stand alone in their level, # alone at the end"
                 ));
             }
         }
-        let Some(first) = parts.iter().position(|part| matches!(*part, "+" | "#")) else {
+        if parts.iter().filter(|part| **part == DEVICE).count() > 1 {
+            return Err(format!("{filter:?} names {DEVICE} more than once"));
+        }
+        let Some(first) = parts.iter().position(|part| matches!(*part, "+" | "#" | DEVICE)) else {
             return Err(format!("{filter:?} has neither + nor #, so that no level is left for the device"));
         };
         let prefix = parts[..first].iter().map(|part| format!("{part}/")).collect();
@@ -45,6 +61,7 @@ impl TopicFilter {
             .iter()
             .map(|part| match *part {
                 "+" => Level::Any,
+                DEVICE => Level::Device,
                 "#" => Level::Rest,
                 part => Level::Literal(part.into()),
             })
@@ -52,18 +69,20 @@ impl TopicFilter {
         Ok(Self { prefix, levels })
     }
 
-    /// The part of a topic after the literal prefix if the topic matches. Topics that start with `$` match no
-    /// filter that starts with a wildcard; `a/#` is not matched by `a`, which would leave no device.
-    pub(crate) fn rest<'t>(&self, topic: &'t str) -> Option<&'t str> {
+    /// Topics that start with `$` match no filter that starts with a wildcard; `a/#` is not matched by `a`, which
+    /// would leave no device.
+    pub(crate) fn matched<'t>(&self, topic: &'t str) -> Option<Matched<'t>> {
         let rest = topic.strip_prefix(self.prefix.as_str())?;
         if self.prefix.is_empty() && topic.starts_with('$') {
             return None;
         }
+        let mut device = rest.split('/').next()?;
         let mut parts = rest.split('/');
         for level in &self.levels {
             match level {
-                Level::Rest => return Some(rest),
+                Level::Rest => return Some(Matched { rest, device }),
                 Level::Any => drop(parts.next()?),
+                Level::Device => device = parts.next()?,
                 Level::Literal(literal) => {
                     if parts.next()? != literal {
                         return None;
@@ -71,6 +90,6 @@ impl TopicFilter {
                 }
             }
         }
-        parts.next().is_none().then_some(rest)
+        parts.next().is_none().then_some(Matched { rest, device })
     }
 }

@@ -1,22 +1,52 @@
 //! From bytes to readings: one file a payload format, chosen by topic filter.
 //!
-//! Always: decoding is pure (no clock, no state) and never panics; what cannot be read is named by a reason and a
-//! sentence and goes on as a refused record. A payload that is readable but for some members gives its good
-//! members as readings and one refusal for the others.
+//! ```text
+//! topic ─► rule (TopicFilter, Format) ─► format's file: payload ─► Columns + Notes ─► what other messages said (State)
+//!                                          tree (JSON), names + fields (vendors)        behind a Batch, kept by its commit
+//! ```
+//! Always: reading a payload is pure (no clock, no state) and never panics; what cannot be read is named by a reason and
+//! a sentence and goes on as a refused record. A payload that is readable but for some members gives its good members
+//! as readings and one refusal for the others. What has to be known of other messages (uplinks that come twice,
+//! devices online and off) is looked at and noted by a [`Batch`], and kept only when the spool has taken its messages.
 
+mod chirpstack;
 mod columns;
+mod devices;
+mod fields;
 mod filter;
 mod json;
+mod mapped;
+mod names;
 mod number;
+mod pattern;
+mod recent;
+mod rules;
+mod tasmota;
 #[cfg(test)]
 mod tests;
+mod things_stack;
 mod time;
+mod tree;
+mod zigbee2mqtt;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use columns::{Columns, UNTIMED};
+#[cfg(test)]
+pub(crate) use devices::Device;
+pub(crate) use devices::Online;
+pub(crate) use fields::check_unit;
 pub(crate) use filter::TopicFilter;
+pub(crate) use mapped::Mapping;
+use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
+pub(crate) use time::Zone;
 
-use crate::config::{DecodeRule, Format};
+use self::devices::Devices;
+use self::recent::Recent;
+use self::rules::{How, Rule};
+use crate::config::DecodeRule;
+pub(crate) use rules::check;
 
 /// Readings of one payload at most.
 pub(crate) const MAX_READINGS: usize = 1_000;
@@ -34,42 +64,158 @@ impl Refusal {
     }
 }
 
-/// The rules of the configuration, ready for use.
+/// The rules of the configuration, ready for use, and what their messages have said so far.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    rules: Vec<(TopicFilter, Format)>,
+    rules: Vec<Rule>,
+    state: Mutex<State>,
+}
+
+/// What is known of messages before. Gone after a restart.
+#[derive(Debug, Default)]
+struct State {
+    uplinks: Recent,
+    devices: Devices,
+}
+
+/// One message for the decoders.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message<'m> {
+    /// The topic after the literal levels that the rule's filter begins with.
+    rest: &'m str,
+    /// The level of the topic that names the device.
+    device: &'m str,
+    payload: &'m [u8],
+}
+
+/// What a decoder finds beside readings.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Where in the payload the readings' time was; empty: nowhere.
+    pub(crate) time_from: &'static str,
+    /// An uplink that may come twice, by the network's id for it.
+    uplink: Option<u128>,
+    /// A device said, or was said, to be online or not.
+    online: Option<(String, bool)>,
+    /// Fields that were passed over; None: nobody wants to know.
+    pub(crate) ignored: Option<Vec<String>>,
+}
+
+impl Notes {
+    fn ignored(&mut self, path: &[&str]) {
+        if let Some(ignored) = self.ignored.as_mut().filter(|ignored| ignored.len() < 100) {
+            ignored.push(fields::shown(path));
+        }
+    }
 }
 
 impl Decoder {
-    /// Rules whose filters do not parse are left out; the configuration's check refuses them before.
+    /// Rules that do not parse are left out; the configuration's check refuses them before.
     pub(crate) fn new(rules: &[DecodeRule]) -> Self {
-        let rules = rules
-            .iter()
-            .filter_map(|rule| Some((TopicFilter::parse(&rule.topics).ok()?, rule.format)))
-            .collect();
-        Self { rules }
+        let rules = rules.iter().filter_map(|rule| Rule::new(rule).ok()).collect();
+        Self { rules, state: Mutex::default() }
     }
 
+    /// Begins to decode messages that are taken together or not at all.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch { decoder: self, notes: Notes::default(), uplinks: Vec::new(), online: Vec::new(), repeated: 0 }
+    }
+
+    /// Devices that said whether they are online.
+    pub(crate) fn online(&self) -> Online {
+        self.state().devices.online()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What the lock guards is consistent after every statement, so a panic elsewhere does not spoil it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Messages that are decoded together. What they say of themselves beyond readings holds within the batch at once, and
+/// for all others once it is committed: a message that found no room in the spool and comes again is no repeat.
+#[derive(Debug)]
+pub(crate) struct Batch<'d> {
+    decoder: &'d Decoder,
+    pub(crate) notes: Notes,
+    uplinks: Vec<u128>,
+    online: Vec<(String, bool, TimeMs)>,
+    repeated: u64,
+}
+
+impl Batch<'_> {
     /// Appends the readings of one payload to `out`. On `Err` readings may have been appended all the same: the
     /// good members of a payload with a bad one.
-    pub(crate) fn decode(&self, topic: &str, payload: &[u8], out: &mut Columns) -> Result<(), Refusal> {
-        let Some((rest, format)) =
-            self.rules.iter().find_map(|(filter, format)| Some((filter.rest(topic)?, format)))
+    pub(crate) fn decode(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        arrival: TimeMs,
+        out: &mut Columns,
+    ) -> Result<(), Refusal> {
+        let rules = self.decoder.rules.iter();
+        let Some((matched, rule)) = rules.filter_map(|rule| Some((rule.filter.matched(topic)?, rule))).next()
         else {
             return Err(Refusal::new(
                 Reason::UnknownTopic,
                 "no [[decode]] rule of the gateway matches this topic",
             ));
         };
-        match (format, rest.contains('/')) {
-            (Format::Pantau | Format::PantauJson, false) => json::decode(rest, payload, out),
-            (Format::Pantau | Format::Number, true) => number::decode(rest, payload, out),
-            (Format::PantauJson, true) => {
+        let start = out.mark();
+        let message = Message { rest: matched.rest, device: matched.device, payload };
+        let decoded = self.one(message, rule, out);
+        if out.since(start) > MAX_READINGS {
+            out.back_to(start);
+            return Err(Refusal::new(
+                Reason::TooLarge,
+                format!("more than {MAX_READINGS} readings in one payload"),
+            ));
+        }
+        if let Some(id) = self.notes.uplink.take() {
+            if self.uplinks.contains(&id) || self.decoder.state().uplinks.contains(id) {
+                out.back_to(start);
+                self.repeated += 1;
+                return Ok(());
+            }
+            self.uplinks.push(id);
+        }
+        if let Some((device, online)) = self.notes.online.take() {
+            self.online.push((device, online, arrival));
+        }
+        decoded
+    }
+
+    fn one(&mut self, message: Message<'_>, rule: &Rule, out: &mut Columns) -> Result<(), Refusal> {
+        let Message { rest, payload, .. } = message;
+        let notes = &mut self.notes;
+        match &rule.how {
+            How::Pantau if rest.contains('/') => number::decode(rest, payload, out),
+            How::Pantau => json::decode(rest, payload, out),
+            How::PantauJson if rest.contains('/') => {
                 Err(Refusal::new(Reason::BadName, "the topic has more levels than a device"))
             }
-            (Format::Number, false) => {
-                Err(Refusal::new(Reason::BadName, "the topic needs a device and a quantity"))
+            How::PantauJson => json::decode(rest, payload, out),
+            How::Number if rest.contains('/') => number::decode(rest, payload, out),
+            How::Number => Err(Refusal::new(Reason::BadName, "the topic needs a device and a quantity")),
+            How::Json(mapping) => mapped::decode(message, mapping, out, notes),
+            How::Tasmota(zone, fields) => tasmota::decode(message, *zone, fields, out, notes),
+            How::Zigbee2Mqtt(fields) => zigbee2mqtt::decode(message, fields, out, notes),
+            How::ThingsStack(simulated, fields) => {
+                things_stack::decode(message, *simulated, fields, out, notes)
+            }
+            How::Chirpstack(fields) => chirpstack::decode(message, fields, out, notes),
+        }
+    }
+
+    /// The spool has taken the messages. Returns how many of them were repeats.
+    pub(crate) fn commit(self) -> u64 {
+        if !self.uplinks.is_empty() || !self.online.is_empty() {
+            let mut state = self.decoder.state();
+            self.uplinks.into_iter().for_each(|id| state.uplinks.add(id));
+            for (device, online, at) in self.online {
+                state.devices.set(&device, online, at);
             }
         }
+        self.repeated
     }
 }

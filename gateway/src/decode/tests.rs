@@ -4,24 +4,49 @@ use pantau_proto::v1::Reason;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Format;
+
+mod mapping;
+mod vendors;
 
 fn rules() -> Decoder {
-    Decoder::new(&[DecodeRule { topics: "pantau/#".into(), format: Format::Pantau }])
+    Decoder::new(&[DecodeRule::new("pantau/#", Format::Pantau)])
 }
 
 /// Name, unit, time and value.
 type Found = (String, String, i64, f64);
 
-/// What a payload gives, and the refusal.
-fn decode(topic: &str, payload: &[u8]) -> (Vec<Found>, Option<Refusal>) {
-    let mut out = Columns::default();
-    let refusal = rules().decode(topic, payload, &mut out).err();
-    assert_eq!(out.times.len(), out.values.len());
-    assert_eq!(out.names.lines().count(), out.len());
-    assert!(out.units.is_empty() || out.units.split('\n').count() == out.len() + 1);
+const ARRIVAL: TimeMs = TimeMs(1_795_500_000_000);
+
+/// What a payload gives by these rules, and the refusal.
+fn decode_by(decoder: &Decoder, topic: &str, payload: &[u8]) -> (Vec<Found>, Option<Refusal>) {
+    let (out, refusal) = columns(decoder, topic, payload);
     let units = out.units.split('\n').map(str::to_owned).chain(std::iter::repeat(String::new()));
     let readings = out.names.lines().zip(units).zip(out.times.iter().zip(&out.values));
     (readings.map(|((name, unit), (time, value))| (name.to_owned(), unit, *time, *value)).collect(), refusal)
+}
+
+/// The same as it goes to the spool.
+fn columns(decoder: &Decoder, topic: &str, payload: &[u8]) -> (Columns, Option<Refusal>) {
+    let mut out = Columns::default();
+    let mut batch = decoder.batch();
+    let refusal = batch.decode(topic, payload, ARRIVAL, &mut out).err();
+    batch.commit();
+    assert_eq!(out.times.len(), out.values.len());
+    assert_eq!(out.names.lines().count(), out.len());
+    assert!(out.units.is_empty() || out.units.split('\n').count() == out.len() + 1);
+    assert!(out.flags.is_empty() || out.flags.len() == out.len());
+    assert!(out.values.iter().all(|value| value.is_finite()));
+    (out, refusal)
+}
+
+/// A rule without a word more.
+fn only(topics: &str, format: Format) -> Decoder {
+    Decoder::new(&[DecodeRule::new(topics, format)])
+}
+
+fn decode(topic: &str, payload: &[u8]) -> (Vec<Found>, Option<Refusal>) {
+    decode_by(&rules(), topic, payload)
 }
 
 fn refused(topic: &str, payload: &[u8]) -> Refusal {
@@ -134,29 +159,39 @@ fn more_readings_than_a_payload_may_hold_are_refused_as_a_whole() {
 
 #[test]
 fn the_first_filter_that_matches_decides() {
-    let rule = |topics: &str, format| DecodeRule { topics: topics.into(), format };
+    let rule = |topics: &str, format| DecodeRule::new(topics, format);
     let decoder = Decoder::new(&[
         rule("a/+/+", Format::Number),
         rule("a/#", Format::PantauJson),
         rule("+/x", Format::PantauJson),
     ]);
-    let mut out = Columns::default();
-    decoder.decode("a/dev/pm10", b"1", &mut out).unwrap();
-    decoder.decode("a/dev", b"{\"pm10\":2}", &mut out).unwrap();
+    let (mut out, mut batch) = (Columns::default(), decoder.batch());
+    let mut decode = |topic, payload: &[u8]| batch.decode(topic, payload, TimeMs(0), &mut out);
+    decode("a/dev/pm10", b"1").unwrap();
+    decode("a/dev", b"{\"pm10\":2}").unwrap();
+    assert_eq!(decode("a/b/c/d", b"1").unwrap_err().reason, Reason::BadName);
+    assert_eq!(decode("$SYS/x", b"{}").unwrap_err().reason, Reason::UnknownTopic);
     assert_eq!(out.names, "dev/pm10\ndev/pm10\n");
-    assert_eq!(decoder.decode("a/b/c/d", b"1", &mut out).unwrap_err().reason, Reason::BadName);
-    assert_eq!(decoder.decode("$SYS/x", b"{}", &mut out).unwrap_err().reason, Reason::UnknownTopic);
 }
 
 #[test]
 fn a_filter_needs_a_wildcard_in_a_level_of_its_own() {
-    for filter in ["", "a/b", "a/#/b", "a+/b", "a/b#", "x\0/+"] {
+    for filter in
+        ["", "a/b", "a/#/b", "a+/b", "a/b#", "x\0/+", "{device}/{device}", "a/{quantity}", "a/x{device}"]
+    {
         assert!(TopicFilter::parse(filter).is_err(), "{filter:?}");
     }
-    assert_eq!(TopicFilter::parse("city/+/up").unwrap().rest("city/dev/up"), Some("dev/up"));
-    assert_eq!(TopicFilter::parse("city/+/up").unwrap().rest("city/dev/down"), None);
-    assert_eq!(TopicFilter::parse("#").unwrap().rest("a/b"), Some("a/b"));
-    assert_eq!(TopicFilter::parse("a/+").unwrap().rest("a/b/c"), None);
+    let found = |filter, topic| {
+        let filter = TopicFilter::parse(filter).unwrap();
+        filter.matched(topic).map(|matched| (matched.rest.to_owned(), matched.device.to_owned()))
+    };
+    let some = |rest: &str, device: &str| Some((rest.to_owned(), device.to_owned()));
+    assert_eq!(found("city/+/up", "city/dev/up"), some("dev/up", "dev"));
+    assert_eq!(found("city/+/up", "city/dev/down"), None);
+    assert_eq!(found("#", "a/b"), some("a/b", "a"));
+    assert_eq!(found("a/+", "a/b/c"), None);
+    assert_eq!(found("v3/+/devices/{device}/#", "v3/app@t/devices/s1/up"), some("app@t/devices/s1/up", "s1"));
+    assert_eq!(found("city/{device}", "city/s1"), some("s1", "s1"));
 }
 
 #[test]

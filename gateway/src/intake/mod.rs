@@ -22,7 +22,7 @@ use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
 
 use self::types::{Delivery, Failed, Frame, Intake, SessionEvent, SubmitError};
-use crate::decode::{Columns, Decoder, Refusal};
+use crate::decode::{Batch, Columns, Decoder, Refusal};
 use crate::figures::{Counters, count};
 use crate::spool::{Change, Record, RefusedPayload, SessionChange, Spool};
 
@@ -48,8 +48,8 @@ impl<F: FileLayer> Clone for SpoolIntake<F> {
 }
 
 impl<F: FileLayer> SpoolIntake<F> {
-    pub(crate) fn new(spool: Spool<F>, decoder: Decoder) -> Self {
-        Self { spool, decoder: Arc::new(decoder) }
+    pub(crate) fn new(spool: Spool<F>, decoder: Arc<Decoder>) -> Self {
+        Self { spool, decoder }
     }
 
     fn counters(&self) -> &Counters {
@@ -62,14 +62,15 @@ impl<F: FileLayer> SpoolIntake<F> {
         source: &str,
         frames: &[Frame<'_>],
         too_fast: &[usize],
-    ) -> Result<Gathered, SubmitError> {
+    ) -> Result<Gathered<'_>, SubmitError> {
+        let mut batch = self.decoder.batch();
         let mut columns = Columns::with_capacity(frames.len());
         let (mut record, mut ends) = (Record::default(), Vec::with_capacity(frames.len()));
         for (n, frame) in frames.iter().enumerate() {
             let decoded = if too_fast.binary_search(&n).is_ok() {
                 Err(Refusal::new(Reason::TooFast, TOO_FAST))
             } else {
-                self.decoder.decode(frame.topic, frame.payload, &mut columns)
+                batch.decode(frame.topic, frame.payload, frame.arrival, &mut columns)
             };
             if let Err(refusal) = decoded {
                 record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
@@ -90,12 +91,14 @@ impl<F: FileLayer> SpoolIntake<F> {
         if !record.refused.is_empty() || !record.ids.is_empty() || !record.held.is_empty() {
             source.clone_into(&mut record.source);
         }
-        Ok(Gathered { record, columns, ends })
+        Ok(Gathered { batch, record, columns, ends })
     }
 }
 
 /// What a slice of frames holds.
-struct Gathered {
+struct Gathered<'d> {
+    /// To be committed once the spool has taken the rest.
+    batch: Batch<'d>,
     record: Record,
     columns: Columns,
     /// One a frame: how many readings there are up to its end.
@@ -123,10 +126,10 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
     fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<SpoolTicket, SubmitError> {
         let arrival = frames.first().map_or(TimeMs(0), |frame| frame.arrival);
         let mut too_fast = Vec::new();
-        let (record, columns, flags) = loop {
-            let Gathered { record, mut columns, ends } = self.gather(source, frames, &too_fast)?;
+        let (batch, record, columns, flags) = loop {
+            let Gathered { batch, record, mut columns, ends } = self.gather(source, frames, &too_fast)?;
             match self.spool.stamp(&mut columns, arrival) {
-                Ok(flags) => break (record, columns, flags),
+                Ok(flags) => break (batch, record, columns, flags),
                 Err(readings) => {
                     let frame_of = |reading: &usize| ends.partition_point(|end| end <= reading);
                     too_fast.extend(readings.iter().map(frame_of));
@@ -136,6 +139,7 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
         };
         let (refused, taken) = (record.refused.len(), columns.len() + record.refused.len());
         let ticket = self.spool.submit(record, columns, flags, arrival)?;
+        count(&self.counters().repeated, batch.commit());
         count(&self.counters().accepted, taken as u64);
         count(&self.counters().quarantined, refused as u64);
         Ok(SpoolTicket(ticket))

@@ -40,7 +40,7 @@ pub(crate) use uplink::Offer;
 use self::keep::Taken;
 use self::marks::Marks;
 use self::shed::Shedding;
-use self::stamps::Stamps;
+use self::stamps::{ARRIVAL, Stamps};
 use self::state::State;
 use crate::decode::{Columns, UNTIMED};
 use crate::figures::{Counters, count};
@@ -129,7 +129,7 @@ impl<F: FileLayer> Spool<F> {
         locked(&self.shared.ordered).state.epoch.unwrap_or(Epoch(0))
     }
 
-    /// Gives untimed readings their arrival stamps; returns the flags of all, or none where all have a time.
+    /// Gives untimed readings their arrival stamps; returns the flags of all readings, or none where none has any.
     ///
     /// # Errors
     /// The places of readings that came too fast for that; then nothing is stamped.
@@ -137,7 +137,7 @@ impl<F: FileLayer> Spool<F> {
         if columns.times.contains(&UNTIMED) {
             locked(&self.shared.stamps).stamp(columns, arrival)
         } else {
-            Ok(Vec::new())
+            Ok(std::mem::take(&mut columns.flags))
         }
     }
 
@@ -149,7 +149,7 @@ impl<F: FileLayer> Spool<F> {
         flags: Vec<u32>,
         arrival: TimeMs,
     ) -> Result<Ticket, SubmitError> {
-        let stamps = columns.times.iter().zip(&flags).filter(|(_, flags)| **flags != 0);
+        let stamps = columns.times.iter().zip(&flags).filter(|(_, flags)| **flags & ARRIVAL != 0);
         record.highest_stamp = stamps.map(|(time, _)| *time).max().unwrap_or(0);
         record.time_deltas = deltas(&columns.times);
         record.names = std::mem::take(&mut columns.names);

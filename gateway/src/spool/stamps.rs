@@ -17,6 +17,9 @@ const MAX_SERIES: usize = 50_000;
 /// How far stamps may be ahead, milliseconds.
 const AHEAD_MS: i64 = 60_000;
 
+/// Marks a reading that was stamped here.
+pub(super) const ARRIVAL: u32 = Flags::ARRIVAL_TIME.0 as u32;
+
 /// The last stamp of each series.
 #[derive(Debug)]
 pub(crate) struct Stamps {
@@ -32,20 +35,20 @@ impl Stamps {
         Self { floor, highest: floor, latest_arrival, last: HashMap::new() }
     }
 
-    /// Stamps the untimed readings, which arrived at `arrival`. Returns the flags of all readings, or none if all
-    /// have a time of their own.
+    /// Stamps the untimed readings, which arrived at `arrival`, and takes the flags of all readings out of `columns`.
     ///
     /// # Errors
     /// The places of the readings that came too fast; then nothing is stamped.
     pub(crate) fn stamp(&mut self, columns: &mut Columns, arrival: TimeMs) -> Result<Vec<u32>, Vec<usize>> {
-        let mut flags = vec![0; columns.len()];
+        let mut flags = columns.flags.clone();
+        flags.resize(columns.len(), 0);
         let mut too_fast = Vec::new();
         let readings = columns.names.split('\n').zip(&mut columns.times).zip(&mut flags).enumerate();
         for (n, ((name, time), flags)) in readings.filter(|(_, ((_, time), _))| **time == UNTIMED) {
             match self.next(name, arrival.0) {
                 Some(stamp) => {
                     *time = stamp;
-                    *flags = u32::from(Flags::ARRIVAL_TIME.0);
+                    *flags |= ARRIVAL;
                 }
                 None => too_fast.push(n),
             }
@@ -54,7 +57,7 @@ impl Stamps {
             return Ok(flags);
         }
         self.take_back(&columns.names, &columns.times, &flags);
-        for (time, _) in columns.times.iter_mut().zip(flags).filter(|(_, flags)| *flags != 0) {
+        for (time, _) in columns.times.iter_mut().zip(flags).filter(|(_, flags)| flags & ARRIVAL != 0) {
             *time = UNTIMED;
         }
         Err(too_fast)
@@ -63,7 +66,7 @@ impl Stamps {
     /// These stamps go to no reading, after all.
     pub(crate) fn take_back(&mut self, names: &str, times: &[i64], flags: &[u32]) {
         let readings: Vec<_> = names.split('\n').zip(times).zip(flags).collect();
-        for ((name, time), _) in readings.into_iter().rev().filter(|(_, flags)| **flags != 0) {
+        for ((name, time), _) in readings.into_iter().rev().filter(|(_, flags)| **flags & ARRIVAL != 0) {
             // Unless another reading of the series was stamped meanwhile.
             if let Some(last) = self.last.get_mut(name).filter(|last| **last == *time) {
                 *last = time.saturating_sub(1);

@@ -39,7 +39,7 @@ pub(crate) fn reopen_with(files: &SimFiles, bounds: Bounds) -> Opened<SimFiles> 
 }
 
 pub(crate) fn intake(spool: &Spool<SimFiles>) -> SpoolIntake<SimFiles> {
-    SpoolIntake::new(spool.clone(), Decoder::new(&Config::default().decode_rules()))
+    SpoolIntake::new(spool.clone(), Arc::new(Decoder::new(&Config::default().decode_rules())))
 }
 
 pub(crate) fn key(packet_id: u16, hash: u64, kind: Delivery) -> Option<DeliveryKey> {
@@ -60,7 +60,7 @@ fn submit(spool: &Spool<SimFiles>, topic: &str, payload: &str, arrival: i64) -> 
     let mut record = Record::default();
     let mut columns = Columns::default();
     let decoder = Decoder::new(&Config::default().decode_rules());
-    decoder.decode(frame.topic, frame.payload, &mut columns).unwrap();
+    decoder.batch().decode(frame.topic, frame.payload, frame.arrival, &mut columns).unwrap();
     record.arrival = arrival;
     let flags = spool.stamp(&mut columns, TimeMs(arrival)).unwrap();
     spool.submit(record, columns, flags, TimeMs(arrival)).unwrap()

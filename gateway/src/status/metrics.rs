@@ -44,7 +44,7 @@ fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result 
 }
 
 /// Name without `_total`, help, value.
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 10] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 12] {
     [
         ("accepted", "Readings, refused payloads and shed messages taken since the start", figures.accepted),
         ("spooled", "Positions synced to the disk since the start", figures.spooled),
@@ -68,11 +68,17 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 10] {
             "Deliveries whose repeat would not be known after a restart: sessions had no more room in the spool",
             figures.forgotten,
         ),
+        ("uplinks_repeated", "Uplinks that their network sent twice, taken once", figures.repeated),
+        (
+            "devices_unfollowed",
+            "Messages about being online of devices beyond those that are followed",
+            figures.online.unfollowed,
+        ),
     ]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
-fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 8] {
+fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 10] {
     [
         ("backlog_readings", "Synced and not acknowledged by ingest", figures.backlog_readings as f64),
         ("backlog_bytes", "Bytes of the segments that hold the backlog", figures.backlog_bytes as f64),
@@ -81,6 +87,8 @@ fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 8] {
         ("connected", "1 while the stream to ingest stands", f64::from(u8::from(figures.connected))),
         ("spool_bytes", "Bytes of the spool on the disk", figures.spool_bytes as f64),
         ("spool_max_bytes", "Bytes that the spool may take", figures.spool_max_bytes as f64),
+        ("devices_online", "Devices that said they are online", figures.online.online as f64),
+        ("devices_offline", "Devices that are said to be offline", figures.online.offline as f64),
         (
             "disk_free_bytes",
             "Bytes free on the spool's disk",

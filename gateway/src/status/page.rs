@@ -57,13 +57,14 @@ pub(super) fn render(figures: &Figures, language: Language) -> String {
     for (name, value) in table(figures, language) {
         let _ = write!(rows, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
     }
+    let offline = offline(figures, language);
     let foot =
         language.say("Halaman ini diperbarui setiap 5 detik.", "This page renews itself every 5 seconds.");
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\"><title>{title} {gateway}</title>\
          <style>{STYLE}</style></head><body><h1>{title} <code>{gateway}</code></h1><p class=\"{class}\" \
-         role=\"status\">{state}</p><table>{rows}</table><p><small>{foot} Epoch {}, v{} · <a href=\"/metrics\">/metrics</a>\
+         role=\"status\">{state}</p><table>{rows}</table>{offline}<p><small>{foot} Epoch {}, v{} · <a href=\"/metrics\">/metrics</a>\
          </small></p></body></html>",
         language.code(),
         figures.epoch,
@@ -112,6 +113,8 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
     };
     vec![
         (say("Perangkat tersambung", "Devices connected"), number(figures.connections)),
+        (say("Perangkat daring", "Devices that said they are online"), number(figures.online.online)),
+        (say("Perangkat luring", "Devices that are said to be offline"), number(figures.online.offline)),
         (say("Diterima sejak mulai", "Accepted since the start"), number(figures.accepted)),
         (say("Tersimpan di cakram", "Synced to the disk"), number(figures.spooled)),
         (say("Dikonfirmasi ingest", "Acknowledged by ingest"), number(figures.acked)),
@@ -134,6 +137,25 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
         ),
         (say("Ruang cakram bebas", "Free disk space"), figures.free_bytes.map_or("–".into(), bytes)),
     ]
+}
+
+/// Which devices are offline, the latest first, and since when.
+fn offline(figures: &Figures, language: Language) -> String {
+    if figures.online.named.is_empty() {
+        return String::new();
+    }
+    let title = language.say("Luring, terbaru dahulu", "Offline, the latest first");
+    let mut rows = String::new();
+    for device in &figures.online.named {
+        let since = u64::try_from(figures.now.0.saturating_sub(device.since.0)).unwrap_or(0);
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td></tr>",
+            escape(&device.name),
+            duration(since)
+        );
+    }
+    format!("<h2>{title}</h2><table>{rows}</table>")
 }
 
 fn grouped(value: u64, language: Language) -> String {

@@ -10,6 +10,8 @@ use pantau_journal::Histogram;
 use tonic::codegen::Service;
 
 use super::*;
+use crate::decode::{Device, Online};
+use pantau_proto::TimeMs;
 
 fn figures() -> Figures {
     let mut fsync = Histogram::default();
@@ -104,4 +106,25 @@ fn health_follows_the_disk() {
     assert_eq!(get(figures(), "/healthz", "").0, StatusCode::OK);
     let poisoned = Figures { poisoned: true, ..figures() };
     assert_eq!(get(poisoned, "/healthz", "").0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[test]
+fn devices_that_are_offline_are_named_with_the_time_since_when() {
+    let device = |name: &str, since| Device { name: name.into(), since: TimeMs(since) };
+    let online = Online {
+        online: 3,
+        offline: 2,
+        unfollowed: 0,
+        named: vec![device("<plug>", 940_000), device("pump", 0)],
+    };
+    let figures = Figures { now: TimeMs(1_000_000), online, ..figures() };
+    let (_, page) = get(figures.clone(), "/", "en");
+    assert!(
+        page.contains("&lt;plug&gt;</code></th><td>1 min") && page.contains("pump</code></th><td>16 min")
+    );
+    let (_, metrics) = get(figures, "/metrics", "");
+    assert!(
+        metrics.contains("pantau_gateway_devices_offline 2") && metrics.contains("devices_online 3"),
+        "{metrics}"
+    );
 }

@@ -62,7 +62,7 @@ async fn setup(fake: FakeIngest) -> Setup {
     let uplink = Uplink::new(opened.spool.clone(), "gw-1", &uplink).unwrap();
     tokio::spawn(uplink.run(stop.clone()));
     let rules = config::Config::default().decode_rules();
-    let intake = SpoolIntake::new(opened.spool.clone(), Decoder::new(&rules));
+    let intake = SpoolIntake::new(opened.spool.clone(), Arc::new(Decoder::new(&rules)));
     Setup { _dir: dir, fake, spool: opened.spool, intake, stop }
 }
 

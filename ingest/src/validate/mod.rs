@@ -17,7 +17,12 @@ use pantau_proto::{Flags, SeriesName, quantity, units, v1::Reason};
 pub const FUTURE_MS: i64 = 10 * 60 * 1000;
 
 /// Flags that a gateway may set; ingest decides about the others itself.
-const FROM_GATEWAY: u16 = Flags::CLOCK_UNCERTAIN.0 | Flags::CALIBRATED.0 | Flags::ARRIVAL_TIME.0;
+const FROM_GATEWAY: u16 = Flags::LATE.0
+    | Flags::CLOCK_UNCERTAIN.0
+    | Flags::CALIBRATED.0
+    | Flags::ARRIVAL_TIME.0
+    | Flags::BAD_QUALITY.0
+    | Flags::SIMULATED.0;
 
 /// Longest text that is kept about a refusal, bytes.
 const DETAIL_BYTES: usize = 512;

@@ -140,4 +140,6 @@ export const en: Record<Key, string> = {
   'flag.clock_uncertain': 'clock uncertain',
   'flag.calibrated': 'calibrated',
   'flag.arrival_time': 'time of arrival',
+  'flag.bad_quality': 'bad by the device’s own word',
+  'flag.simulated': 'simulated',
 };

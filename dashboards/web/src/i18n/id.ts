@@ -138,6 +138,8 @@ export const id = {
   'flag.clock_uncertain': 'jam tidak pasti',
   'flag.calibrated': 'terkalibrasi',
   'flag.arrival_time': 'waktu kedatangan',
+  'flag.bad_quality': 'buruk menurut perangkat sendiri',
+  'flag.simulated': 'simulasi',
 } as const;
 
 export type Key = keyof typeof id;

@@ -8,6 +8,8 @@ export const FLAGS = [
   'clock_uncertain',
   'calibrated',
   'arrival_time',
+  'bad_quality',
+  'simulated',
 ] as const;
 
 export type Flag = (typeof FLAGS)[number];

@@ -1,0 +1,348 @@
+//! From a foreign payload's fields to readings: what all vendor formats do alike.
+//!
+//! A field's path, such as `BME280` `Temperature` or `temperature_2`, is looked up in this order: the rule's own
+//! `fields`; the format's own names; [`super::names`]. A unit at the end of a name counts (`wind_speed_kmh`), a number at
+//! the end or what stands before the last part of a path becomes the channel.
+//!
+//! What no quantity stands for: known but useless fields (uptime, link quality) are passed over in silence; unknown
+//! numeric fields are named by one refusal a payload, and only if nothing else of it could be read.
+
+use std::collections::BTreeMap;
+
+use pantau_proto::v1::Reason;
+use pantau_proto::{Flags, SeriesName, quantity, units};
+
+use super::columns::{Columns, Found, Mark};
+use super::names::{self, Known, Plain, UNSAID};
+use super::tree::{At, Value};
+use super::{Notes, Refusal};
+
+/// Levels below the payload's fields that are looked into.
+const MAX_PATH: usize = 4;
+/// So many unknown fields are named.
+const MAX_NAMED: usize = 8;
+
+/// A format's own names: plain name, quantity (empty: passed over), unit.
+pub(super) type Own = &'static [(&'static str, &'static str, &'static str)];
+
+/// Where the rule wants a field to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// `quantity` or `quantity/channel`.
+    measure: String,
+    unit: String,
+}
+
+impl Target {
+    /// `water_level`, `water_level/upstream`, `water_level cm`; None for `-`, which means: leave it out.
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, String> {
+        if text == "-" {
+            return Ok(None);
+        }
+        let (measure, unit) = text.split_once(' ').unwrap_or((text, ""));
+        let series = SeriesName::new(format!("d/{measure}")).map_err(|error| error.to_string())?;
+        check_unit(series.quantity(), unit)?;
+        Ok(Some(Self { measure: measure.to_owned(), unit: unit.to_owned() }))
+    }
+}
+
+/// Whether there is such a quantity, and it can be had from this unit.
+pub(crate) fn check_unit(name: &str, unit: &str) -> Result<(), String> {
+    let Some(quantity) = quantity(name) else {
+        return Err(format!("there is no quantity {name:?} in the catalogue"));
+    };
+    if units::conversion(quantity, unit).is_none() {
+        let known: Vec<&str> = units::known(quantity).collect();
+        return Err(format!("{unit:?} is no unit of {name}, which has {}", known.join(", ")));
+    }
+    Ok(())
+}
+
+/// The rule's own fields, by path (its parts joined by dots).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fields(BTreeMap<String, Option<Target>>);
+
+impl Fields {
+    /// Entries that do not parse are left out; the configuration's check refuses them before.
+    pub(crate) fn new(fields: &BTreeMap<String, String>) -> Self {
+        let parsed = fields.iter().filter_map(|(path, text)| Some((path.clone(), Target::parse(text).ok()?)));
+        Self(parsed.collect())
+    }
+
+    fn named(&self, path: &[&str]) -> Option<&Option<Target>> {
+        if self.0.is_empty() { None } else { self.0.get(&path.join(".")) }
+    }
+}
+
+/// What a field stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning<'a> {
+    Ignored,
+    Unknown,
+    /// Quantity (or quantity/channel), channel, unit.
+    Is(&'a str, &'a str, &'a str),
+}
+
+/// Reads fields of one device at one time.
+pub(super) struct Reader<'r> {
+    pub(super) device: &'r str,
+    pub(super) time: i64,
+    pub(super) flags: Flags,
+    fields: &'r Fields,
+    own: Own,
+    columns: &'r mut Columns,
+    notes: &'r mut Notes,
+    start: Mark,
+    known: bool,
+    unknown: Vec<String>,
+    refusal: Option<Refusal>,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(
+        device: &'r str,
+        time: i64,
+        fields: &'r Fields,
+        own: Own,
+        columns: &'r mut Columns,
+        notes: &'r mut Notes,
+    ) -> Self {
+        let start = columns.mark();
+        Self {
+            device,
+            time,
+            flags: Flags::NONE,
+            fields,
+            own,
+            columns,
+            notes,
+            start,
+            known: false,
+            unknown: Vec::new(),
+            refusal: None,
+        }
+    }
+
+    /// Reads what is inside of `at`, whose own path is `path`.
+    pub(super) fn tree<'t>(&mut self, at: At<'t, '_>, path: &mut Vec<&'t str>) {
+        if path.len() >= MAX_PATH {
+            return;
+        }
+        for (n, member) in at.members().enumerate() {
+            path.push(if matches!(at.value(), Value::List) { place(n) } else { member.key() });
+            self.value(member, path);
+            path.pop();
+        }
+    }
+
+    /// Reads one value, whose own path is `path`.
+    pub(super) fn value<'t>(&mut self, at: At<'t, '_>, path: &mut Vec<&'t str>) {
+        match at.value() {
+            Value::Null => {}
+            Value::Bool(on) => self.switch(path, *on),
+            Value::Text(text) => match text.as_ref() {
+                "ON" | "on" => self.switch(path, true),
+                "OFF" | "off" => self.switch(path, false),
+                _ => {}
+            },
+            Value::Whole(_) | Value::Float(_) => {
+                if let Some(number) = at.number() {
+                    self.number(path, number, "");
+                }
+            }
+            // {"value": 27.4, "unit": "Cel"}
+            Value::Map if at.get("value").is_some_and(|value| value.number().is_some()) => {
+                let number = at.get("value").and_then(At::number).unwrap_or(f64::NAN);
+                self.number(path, number, at.get("unit").and_then(At::text).unwrap_or(""));
+            }
+            Value::Map | Value::List => self.tree(at, path),
+        }
+    }
+
+    /// A field that is on or off is read where a quantity is one, too.
+    pub(super) fn switch(&mut self, path: &[&str], on: bool) {
+        if let Meaning::Is(measure, channel, _) = self.meaning(path, "") {
+            let name = measure.split('/').next().unwrap_or(measure);
+            if quantity(name).is_some_and(|quantity| quantity.kind == pantau_proto::Kind::State) {
+                self.push(measure, channel, "", if on { 1.0 } else { 0.0 });
+            }
+        }
+    }
+
+    /// A numeric field; `unit` is what the payload says, or empty.
+    pub(super) fn number(&mut self, path: &[&str], number: f64, unit: &str) {
+        match self.meaning(path, unit) {
+            Meaning::Ignored => {
+                self.known = true;
+                self.notes.ignored(path);
+            }
+            Meaning::Unknown => {
+                self.notes.ignored(path);
+                if self.unknown.len() < MAX_NAMED {
+                    self.unknown.push(shown(path));
+                }
+            }
+            Meaning::Is(measure, channel, unit) => {
+                let found = Found {
+                    device: self.device,
+                    quantity: measure,
+                    channel,
+                    unit,
+                    value: number,
+                    time: self.time,
+                    flags: self.flags,
+                };
+                let added = self.columns.add(found);
+                self.known = true;
+                self.keep(added, path);
+            }
+        }
+    }
+
+    /// A value whose meaning the format itself knows.
+    pub(super) fn push(&mut self, measure: &str, channel: &str, unit: &str, value: f64) {
+        let found = Found {
+            device: self.device,
+            quantity: measure,
+            channel,
+            unit,
+            value,
+            time: self.time,
+            flags: self.flags,
+        };
+        let added = self.columns.add(found);
+        self.known = true;
+        self.keep(added, &[measure]);
+    }
+
+    fn keep(&mut self, added: Result<(), Refusal>, path: &[&str]) {
+        if let Err(mut refusal) = added {
+            refusal.detail = format!("{}: {}", shown(path), refusal.detail);
+            self.refuse(refusal);
+        }
+    }
+
+    /// The first refusal is the one that is told.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.refusal.get_or_insert(refusal);
+    }
+
+    /// The format knows this field and needs nothing of it.
+    pub(super) fn passed_over(&mut self) {
+        self.known = true;
+    }
+
+    /// Whether the rule itself says what this field is.
+    pub(super) fn is_named(&self, path: &[&str]) -> bool {
+        self.fields.named(path).is_some()
+    }
+
+    pub(super) fn finish(self) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        if self.columns.since(self.start) == 0 && !self.known && !self.unknown.is_empty() {
+            let detail = format!(
+                "no quantity is known for {}: say what they are by [decode.fields] of this rule",
+                self.unknown.join(", ")
+            );
+            return Err(Refusal::new(Reason::UnknownQuantity, detail));
+        }
+        Ok(())
+    }
+
+    fn meaning<'a>(&self, path: &[&'a str], unit: &'a str) -> Meaning<'a>
+    where
+        'r: 'a,
+    {
+        let fields: &'r Fields = self.fields;
+        match fields.named(path) {
+            Some(None) => Meaning::Ignored,
+            Some(Some(target)) => {
+                let said = if target.unit.is_empty() { unit } else { &target.unit };
+                Meaning::Is(&target.measure, "", said)
+            }
+            None => looked_up(self.own, path, unit),
+        }
+    }
+}
+
+fn looked_up<'a>(own: Own, path: &[&'a str], unit: &'a str) -> Meaning<'a> {
+    let Some((last, before)) = path.split_last() else { return Meaning::Unknown };
+    let Some(first) = before.first() else { return single(own, last, unit) };
+    let digits = last.bytes().all(|byte| byte.is_ascii_digit());
+    if digits || last.eq_ignore_ascii_case("value") {
+        return match looked_up(own, before, unit) {
+            Meaning::Is(measure, "", unit) if digits => Meaning::Is(measure, last, unit),
+            meaning => meaning,
+        };
+    }
+    match single(own, last, unit) {
+        Meaning::Is(measure, "", unit) => Meaning::Is(measure, first, unit),
+        meaning => meaning,
+    }
+}
+
+/// What a name alone means; `unit` is what the payload says beside it, or empty.
+pub(super) fn single<'a>(own: Own, name: &'a str, unit: &'a str) -> Meaning<'a> {
+    if let Some(meaning) = whole(own, name, unit) {
+        return meaning;
+    }
+    if let Some((stem, suffix)) = names::with_unit(name)
+        && let Some(meaning @ Meaning::Is(..)) = whole(own, stem, suffix)
+    {
+        return meaning;
+    }
+    let Some((stem, channel)) = channel_of(name) else { return Meaning::Unknown };
+    match whole(own, stem, unit) {
+        Some(Meaning::Is(measure, _, unit)) => Meaning::Is(measure, channel, unit),
+        Some(Meaning::Ignored) => Meaning::Ignored,
+        _ => Meaning::Unknown,
+    }
+}
+
+fn whole<'a>(own: Own, name: &str, unit: &'a str) -> Option<Meaning<'a>> {
+    let plain = Plain::of(name)?;
+    let known = match own.iter().find(|(known, _, _)| known.as_bytes() == plain.bytes()) {
+        Some((_, "", _)) => Known::Ignored,
+        Some((_, measure, unit)) => Known::Is(measure, unit),
+        None => names::known(&plain)?,
+    };
+    Some(match known {
+        Known::Ignored => Meaning::Ignored,
+        Known::Is(measure, _) if !unit.is_empty() => {
+            if quantity(measure).is_some_and(|quantity| units::conversion(quantity, unit).is_some()) {
+                Meaning::Is(measure, "", unit)
+            } else {
+                Meaning::Unknown
+            }
+        }
+        Known::Is(_, UNSAID) => Meaning::Unknown,
+        Known::Is(measure, unit) => Meaning::Is(measure, "", unit),
+    })
+}
+
+/// `temperature_2` and `temperature2`, `state_l1`, `state_left` as stem and channel.
+fn channel_of(name: &str) -> Option<(&str, &str)> {
+    if let Some((stem, channel)) = name.rsplit_once(['_', '-', ' ', '#']) {
+        let gang = |rest: &str| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit();
+        let fits = !channel.is_empty() && channel.bytes().all(|byte| byte.is_ascii_digit())
+            || channel.strip_prefix('l').is_some_and(gang)
+            || matches!(channel, "left" | "right" | "center" | "top" | "bottom" | "a" | "b" | "c");
+        return (fits && !stem.is_empty()).then_some((stem, channel));
+    }
+    let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    (!stem.is_empty() && stem.len() < name.len()).then(|| name.split_at(stem.len()))
+}
+
+/// The place in a list as people count.
+fn place(n: usize) -> &'static str {
+    const PLACES: [&str; 16] =
+        ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
+    PLACES.get(n).copied().unwrap_or("")
+}
+
+/// A path as people write it, and not more of it than a line holds.
+pub(super) fn shown(path: &[&str]) -> String {
+    path.join(".").chars().take(64).collect()
+}

@@ -1,0 +1,50 @@
+//! Uplinks that came lately, by their network's id, so that one that comes twice is taken once.
+//!
+//! Always: at most [`MAX`] ids, the oldest goes first. After a restart none is known: an uplink that then comes again
+//! carries its network's time, by which the store knows it, so it is still stored once (and counted as a duplicate).
+
+use std::collections::VecDeque;
+
+use hashbrown::HashSet;
+
+const MAX: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    order: VecDeque<u128>,
+    known: HashSet<u128>,
+}
+
+impl Recent {
+    pub(super) fn contains(&self, id: u128) -> bool {
+        self.known.contains(&id)
+    }
+
+    pub(super) fn add(&mut self, id: u128) {
+        if !self.known.insert(id) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_ids_are_kept_and_the_oldest_goes_first() {
+        let mut recent = Recent::default();
+        for id in 0..=MAX as u128 {
+            recent.add(id);
+            recent.add(id);
+        }
+        assert!(!recent.contains(0) && recent.contains(1) && recent.contains(MAX as u128));
+        assert_eq!((recent.order.len(), recent.known.len()), (MAX, MAX));
+    }
+}
