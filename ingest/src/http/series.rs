@@ -30,7 +30,8 @@ pub(crate) struct SeriesItem {
     gateway: String,
     first: Option<String>,
     last: Option<String>,
-    points: u64,
+    /// Not known where a database keeps the readings.
+    points: Option<u64>,
     /// Observed distance between readings.
     interval_s: Option<f64>,
 }

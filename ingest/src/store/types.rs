@@ -288,8 +288,9 @@ pub struct SeriesInfo {
     pub first: Option<i64>,
     /// Greatest time; `None` without readings.
     pub last: Option<i64>,
-    /// Readings taken; replaced ones may be counted twice.
-    pub points: u64,
+    /// Readings taken; replaced ones may be counted twice. `None` where a database keeps them: how many it has only a
+    /// look through all of them would tell.
+    pub points: Option<u64>,
 }
 
 /// One page of the list of series.

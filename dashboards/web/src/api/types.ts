@@ -25,8 +25,8 @@ export interface Series {
   channel: string | null;
   /** The gateway that owns the device. */
   gateway: string;
-  /** Readings stored, about. */
-  points: number;
+  /** Readings stored, about; null where they are in a database of somebody else. */
+  points: number | null;
   /** RFC 3339; null while nothing is stored. */
   first: string | null;
   last: string | null;

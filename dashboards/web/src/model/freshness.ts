@@ -26,7 +26,7 @@ export function intervalOf(series: Series | undefined, seenS?: number): number |
   if (series === undefined) return null;
   if (typeof series.interval_s === 'number') return series.interval_s;
   if (seenS !== undefined) return seenS;
-  if (series.first === null || series.last === null || series.points < 2) return null;
+  if (series.first === null || series.last === null || series.points === null || series.points < 2) return null;
   return (Date.parse(series.last) - Date.parse(series.first)) / 1_000 / (series.points - 1);
 }
 

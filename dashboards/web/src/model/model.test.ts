@@ -24,6 +24,7 @@ test('an interval that the server does not tell is taken from the number of read
   expect(intervalOf({ ...bare, interval_s: null })).toBe(60);
   expect(intervalOf({ ...bare, interval_s: null }, 1)).toBe(1);
   expect(intervalOf({ ...bare, interval_s: 5 })).toBe(5);
+  expect(intervalOf({ ...bare, points: null, interval_s: null })).toBeNull();
   expect(intervalOf(series('a/ph'))).toBe(1);
   expect(intervalOf(undefined)).toBeNull();
 });

@@ -394,5 +394,6 @@ impl<F: FileLayer> EmbeddedReader<F> {
 }
 
 fn describe(series: NewSeries, (first, last, points): (Option<i64>, Option<i64>, u64)) -> SeriesInfo {
+    let points = Some(points);
     SeriesInfo { id: series.id, name: series.name, gateway: series.gateway, first, last, points }
 }

@@ -47,9 +47,10 @@ impl Newest {
         series.iter().map(|series| slots.get(series.index())?.latest(*series)).collect()
     }
 
-    /// First time, last time and number of readings.
-    pub(crate) fn extent(&self, series: SeriesId) -> (Option<i64>, Option<i64>, u64) {
-        self.lock().get(series.index()).map_or((None, None, 0), Slot::extent)
+    /// First time and last time.
+    pub(crate) fn extent(&self, series: SeriesId) -> (Option<i64>, Option<i64>) {
+        let (first, last, _) = self.lock().get(series.index()).map_or((None, None, 0), Slot::extent);
+        (first, last)
     }
 
     /// Held for a few moves only; no move can panic halfway.

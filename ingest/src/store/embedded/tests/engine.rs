@@ -300,7 +300,10 @@ fn series_are_listed_by_name_page_by_page() {
     rig.append(commit(0, &[(3, 7, 1.0)]));
     let first = rig.reader.series("dev-000", None, 10);
     assert_eq!(first.items.len(), 10);
-    assert_eq!((first.items[3].first, first.items[3].last, first.items[3].points), (Some(7), Some(7), 1));
+    assert_eq!(
+        (first.items[3].first, first.items[3].last, first.items[3].points),
+        (Some(7), Some(7), Some(1))
+    );
     let second = rig.reader.series("dev-000", first.next.as_deref(), 10);
     let third = rig.reader.series("dev-000", second.next.as_deref(), 10);
     assert_eq!((second.items[0].id, third.items.len(), third.next), (SeriesId(10), 5, None));

@@ -112,7 +112,7 @@ fn what_is_over_is_dropped_with_its_file_and_the_series_tells_what_is_left() {
         assert_eq!(rig.all(1), [(MARCH, 1.0)]);
         assert_eq!(rig.all(0), [(MARCH - 5, 7.0), (MARCH, 1.0)]);
         let info = rig.reader.info(SeriesId(1)).unwrap();
-        assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), 1));
+        assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), Some(1)));
         assert_eq!(rig.reader.counters(), counters, "what was stored was stored");
         let stats = rig.reader.stats();
         assert_eq!((stats.expired_files, stats.expired_readings), (1, 2));
@@ -137,7 +137,7 @@ fn a_series_with_nothing_left_stays_known_and_begins_anew() {
     while rig.compactor.expire(may_4).unwrap() {}
     rig.compactor.sweep();
     let info = rig.reader.info(SeriesId(1)).unwrap();
-    assert_eq!((info.first, info.last, info.points, rig.all(1)), (None, None, 0, vec![]));
+    assert_eq!((info.first, info.last, info.points, rig.all(1)), (None, None, Some(0), vec![]));
     assert_eq!(rig.reader.latest(&[SeriesId(1)]), [None]);
     assert_eq!(rig.reader.series("", None, 9).items.len(), 2);
     // In memory and older than what was the newest.
@@ -154,7 +154,7 @@ fn memory_counts_for_what_is_left() {
     rig.append(commit(7, &[(1, MARCH - 6, 4.0)]));
     rig.compactor.expire(APRIL_4).unwrap();
     let info = rig.reader.info(SeriesId(1)).unwrap();
-    assert_eq!((info.first, info.last, info.points), (Some(MARCH - 6), Some(MARCH), 4));
+    assert_eq!((info.first, info.last, info.points), (Some(MARCH - 6), Some(MARCH), Some(4)));
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn readings_go_first_and_their_roll_ups_when_those_are_over_too() {
         }
         assert_eq!(rig.all(1), [(MARCH, 1.0)]);
         let info = rig.reader.info(SeriesId(1)).unwrap();
-        assert_eq!((info.first, info.last, info.points), (Some(MARCH - 5), Some(MARCH), 3));
+        assert_eq!((info.first, info.last, info.points), (Some(MARCH - 5), Some(MARCH), Some(3)));
         // The day is in both months: of February its roll-up, of March the reading.
         assert_eq!((day(&rig).counts, day(&rig).columns[0][1]), (vec![0, 3], 16.0));
         assert_eq!(rig.reader.stats().expired_files, 1);
@@ -259,5 +259,5 @@ fn readings_go_first_and_their_roll_ups_when_those_are_over_too() {
     while rig.compactor.work(false).unwrap() {}
     while rig.compactor.expire(may_4).unwrap() {}
     let info = rig.reader.info(SeriesId(1)).unwrap();
-    assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), 1));
+    assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), Some(1)));
 }

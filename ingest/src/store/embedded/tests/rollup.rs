@@ -295,7 +295,7 @@ fn when_the_readings_are_dropped_their_roll_ups_answer_also_after_a_restart() {
         // The rise to the first reading of a day is from the last one of the day before, although that is rolled up.
         check(&rig, &model, 1, &(BASE + DAY..BASE + 5 * DAY), DAY);
         let info = rig.reader.info(SeriesId(1)).unwrap();
-        assert_eq!((info.first, info.points), (Some(BASE), 14_400));
+        assert_eq!((info.first, info.points), (Some(BASE), Some(14_400)));
         let left = rig.reader.range(SeriesId(0), BASE..BASE + 5 * DAY, 100_000).unwrap();
         assert_eq!(left.times.first(), Some(&1_772_323_200_000), "the readings of March are left");
         let percentiles =
