@@ -19,7 +19,8 @@ pub mod ledger;
 pub mod metrics;
 pub mod mqtt;
 pub mod parts;
-pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod system;
+
+pub use pantau_databases::ports;

@@ -11,7 +11,7 @@ use pantau_journal::StdFiles;
 use pantau_proto::{Epoch, Flags, GatewayId};
 
 use super::embedded::{self, Opened};
-use super::remote::{Database, VictoriaMetrics};
+use super::remote::{Database, Metrics};
 use super::{
     Agg, Commit, Loss, NewSeries, Points, ReadError, Refused, SeriesId, Store, StoreError, StoreReader,
 };
@@ -57,16 +57,16 @@ impl Engine for Database {
 }
 
 /// A store on VictoriaMetrics that shows what it took before it says so.
-struct Shown(super::remote::RemoteStore<StdFiles>, std::sync::Arc<VictoriaMetrics>);
+struct Shown(super::remote::RemoteStore<StdFiles>, std::sync::Arc<Metrics>);
 
-impl Engine for std::sync::Arc<VictoriaMetrics> {
+impl Engine for std::sync::Arc<Metrics> {
     type Writing = Shown;
     type Reading = super::remote::RemoteReader<StdFiles>;
 
     fn open(&self) -> (Self::Writing, Self::Reading, Box<dyn Any>) {
         // Nothing is killed here, so nothing has to settle.
-        let opened = VictoriaMetrics::open(self, std::time::Duration::ZERO);
-        self.show();
+        let opened = Metrics::open(self, std::time::Duration::ZERO);
+        self.database.show();
         self.runtime.block_on(opened.loader.try_load()).unwrap();
         (Shown(opened.store, Self::clone(self)), opened.reader, Box::new(opened.flusher))
     }
@@ -75,7 +75,7 @@ impl Engine for std::sync::Arc<VictoriaMetrics> {
 impl Store for Shown {
     fn append(&mut self, commits: &[Commit]) -> Result<usize, StoreError> {
         let taken = self.0.append(commits);
-        self.1.show();
+        self.1.database.show();
         taken
     }
 
@@ -122,7 +122,7 @@ fn run_part<E: Engine>(engine: &E) {
 #[test]
 fn victoriametrics_conforms_in_part() {
     let options = ["-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms"];
-    run_part(&std::sync::Arc::new(VictoriaMetrics::start(&options)));
+    run_part(&std::sync::Arc::new(Metrics::start(&options)));
 }
 
 #[test]

@@ -5,13 +5,7 @@ mod api;
 mod crash;
 mod degraded;
 mod harness;
-#[path = "../../src/store/remote/tests/influxd.rs"]
-#[allow(dead_code, reason = "the unit tests use more of it")]
-mod influxd;
 mod limits;
 mod remote;
 mod retention;
-#[path = "../../src/store/remote/tests/standin.rs"]
-#[allow(dead_code, reason = "the unit tests use more of it")]
-mod standin;
 mod uplink;

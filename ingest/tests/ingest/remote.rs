@@ -1,8 +1,8 @@
 //! Ingest with InfluxDB as its store: the real ingest, a real influxd behind the strict stand-in.
 
 use crate::harness::{Body, Ingest, config, now};
-use crate::influxd::{DATABASE, Influxd};
-use crate::standin::{BUCKET, ORG, Standin, TOKEN};
+use pantau_databases::influxd::{DATABASE, Influxd};
+use pantau_databases::standin::{BUCKET, ORG, Standin, TOKEN};
 use pantau_ingest::config::{Config, Engine};
 use pantau_proto::v1::{Range, Reason};
 use pantau_settings::Secret;
@@ -43,7 +43,7 @@ async fn state(ingest: &Ingest, wanted: &str) -> String {
 async fn readings_go_to_the_database_before_the_ack_and_are_read_from_there() {
     let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let influxd = Influxd::start(folder.path());
-    let standin = Standin::start(influxd.address).await;
+    let standin = Standin::start(influxd.address);
     let ingest = Ingest::start(on(&standin, dir.path())).await;
     let time = now() - 60_000;
     let line = format!("pm10,device=dev value=1i {time}\n");
@@ -99,7 +99,7 @@ async fn readings_go_to_the_database_before_the_ack_and_are_read_from_there() {
 async fn a_database_that_is_away_at_the_start_and_at_the_stop_holds_neither_up() {
     let (dir, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut influxd = Influxd::start(folder.path());
-    let standin = Standin::start(influxd.address).await;
+    let standin = Standin::start(influxd.address);
     influxd.kill();
     let ingest = Ingest::start(on(&standin, dir.path())).await;
     let (uplink, _) = ingest.hello("gw", 1, 100).await;

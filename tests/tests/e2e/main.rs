@@ -18,5 +18,6 @@ mod foreign;
 mod kills;
 mod mutations;
 mod network;
+mod remote;
 mod shutdown;
 mod way;

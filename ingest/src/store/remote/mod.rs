@@ -46,7 +46,7 @@ use self::writer::{Bounds, Writer};
 use super::embedded::{self, Compactor, Flusher, Recovery, Replayed};
 
 #[cfg(test)]
-pub(crate) use tests::{Database, VictoriaMetrics};
+pub(crate) use tests::{Database, Metrics};
 
 pub use newest::Loader;
 pub use reader::RemoteReader;

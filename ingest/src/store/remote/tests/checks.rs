@@ -1,8 +1,8 @@
 //! What `pantau-ingest check` says of a database.
 
+use pantau_databases::influxd::DATABASE;
 use pantau_settings::{Fault, Secret};
 
-use super::influxd::DATABASE;
 use super::support::{Database, NOW};
 use crate::store::remote::Server;
 use crate::store::remote::check::{Report, check};

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pantau_databases::standin::Fault;
 use pantau_journal::sim::{PowerCut, SimFiles};
 
-use super::standin::Fault;
 use super::support::{Database, NOW, commit, named};
 use crate::store::remote::Opened;
 use crate::store::{Store, StoreError, StoreReader};

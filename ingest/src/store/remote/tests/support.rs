@@ -2,13 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use pantau_databases::influxd::{DATABASE, Influxd};
+use pantau_databases::standin::{BUCKET, ORG, Standin, TOKEN};
 use pantau_journal::{FileLayer, StdFiles};
 use pantau_settings::Secret;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::influxd::{DATABASE, Influxd};
-use super::standin::{BUCKET, ORG, Standin, TOKEN};
 use crate::store::embedded;
 use crate::store::remote::influx::Influx;
 use crate::store::remote::line::{Heads, Lines, Refusal, TIMES};
@@ -35,7 +35,7 @@ impl Database {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         std::fs::create_dir(folder.path().join("influxd")).unwrap();
         let influxd = Influxd::start(&folder.path().join("influxd"));
-        let standin = runtime.block_on(Standin::start(influxd.address));
+        let standin = Standin::start(influxd.address);
         Self { runtime, influxd, standin, stop: CancellationToken::new(), folder }
     }
 

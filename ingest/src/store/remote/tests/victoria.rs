@@ -1,18 +1,14 @@
 //! VictoriaMetrics of Debian's package as the store: what it took is there again, and what had not settled when it was
 //! killed is sent again.
 
-use std::fs::File;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use pantau_databases::VictoriaMetrics;
 use pantau_journal::StdFiles;
 use pantau_proto::v1::Reason;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::influxd::post;
 use super::support::{NOW, bounds, commit, control, named};
 use crate::clock::Clock;
 use crate::store::remote::check::check;
@@ -24,66 +20,26 @@ use crate::store::{Store, StoreReader};
 /// Its process was seen to lose what it had taken in the last 9 seconds before a kill.
 const SETTLE: Duration = Duration::from_secs(12);
 
-/// A victoria-metrics with a folder for a store on it. Killed when dropped.
-pub(crate) struct VictoriaMetrics {
+/// A VictoriaMetrics with a folder for a store on it.
+pub(crate) struct Metrics {
     pub(crate) runtime: Runtime,
     pub(crate) stop: CancellationToken,
-    child: Child,
-    options: Vec<String>,
+    pub(crate) database: VictoriaMetrics,
     folder: tempfile::TempDir,
-    address: SocketAddr,
 }
 
-impl VictoriaMetrics {
+impl Metrics {
     pub(crate) fn start(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut all = vec![
-            format!("-storageDataPath={}", folder.path().join("data").display()),
-            format!("-httpListenAddr={address}"),
-            "-loggerLevel=ERROR".to_owned(),
-        ];
-        all.extend(options.iter().map(|option| (*option).to_owned()));
-        let child = spawn(&folder.path().join("victoria-metrics.log"), &all);
+        let database = VictoriaMetrics::start(folder.path(), options);
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-        let started = Self { runtime, stop: CancellationToken::new(), child, options: all, folder, address };
-        started.wait();
-        started
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    fn restart(&mut self) {
-        self.child = spawn(&self.log(), &self.options);
-        self.wait();
-    }
-
-    /// Shows at once what it would show some seconds later.
-    pub(crate) fn show(&self) {
-        assert_eq!(post(self.address, "/internal/force_flush", b"").0, 200);
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("victoria-metrics.log")
-    }
-
-    fn wait(&self) {
-        for _ in 0..600 {
-            if TcpStream::connect(self.address).is_ok() && post(self.address, "/health", b"").0 == 200 {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("victoria-metrics does not answer: {}", std::fs::read_to_string(self.log()).unwrap());
+        Self { runtime, stop: CancellationToken::new(), database, folder }
     }
 
     fn server(&self, settle: Duration) -> Server {
         Server {
-            url: format!("http://{}", self.address),
+            url: format!("http://{}", self.database.address),
             kind: Kind::Victoria { settle },
             ..Server::default()
         }
@@ -99,27 +55,9 @@ impl VictoriaMetrics {
     }
 }
 
-impl Drop for VictoriaMetrics {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn spawn(log: &PathBuf, options: &[String]) -> Child {
-    let log = File::options().create(true).append(true).open(log).unwrap();
-    Command::new("/usr/bin/victoria-metrics")
-        .args(options)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .expect("victoria-metrics of Debian: apt-get install victoria-metrics")
-}
-
 #[test]
 fn what_had_not_settled_when_it_was_killed_is_sent_again() {
-    let mut database = VictoriaMetrics::start(&["-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms"]);
+    let mut database = Metrics::start(&["-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms"]);
     let Opened { mut store, reader, .. } = database.open(SETTLE);
     store.writer.bounds.patience = Duration::from_secs(20);
     let part = |from: u32| -> Vec<_> {
@@ -134,15 +72,15 @@ fn what_had_not_settled_when_it_was_killed_is_sent_again() {
         let writing =
             scope.spawn(|| Clock::system().timed(|| store.append(&[commit(20_000, &part(20_000))]).unwrap()));
         std::thread::sleep(Duration::from_secs(3));
-        database.kill();
-        database.restart();
+        database.database.kill();
+        database.database.restart();
         writing.join().unwrap()
     });
     assert!(taken == 1 && took >= SETTLE * 2, "{took:?}");
     // And once more, right behind the ack: what was acked is kept.
-    database.kill();
-    database.restart();
-    database.show();
+    database.database.kill();
+    database.database.restart();
+    database.database.show();
     for series in 0..10 {
         let points = reader.range(SeriesId(series), 0..i64::MAX, 1_000_000).unwrap();
         let expected: Vec<f64> = (0..40_000).filter(|at| at % 10 == series).map(f64::from).collect();
@@ -157,7 +95,7 @@ fn what_had_not_settled_when_it_was_killed_is_sent_again() {
 
 #[test]
 fn what_it_would_drop_without_a_word_is_refused() {
-    let database = VictoriaMetrics::start(&["-retentionPeriod=2", "-dedup.minScrapeInterval=1ms"]);
+    let database = Metrics::start(&["-retentionPeriod=2", "-dedup.minScrapeInterval=1ms"]);
     let Opened { mut store, reader, .. } = database.open(Duration::from_millis(10));
     let now = Clock::system().now().0;
     let day = 86_400_000;
@@ -170,20 +108,20 @@ fn what_it_would_drop_without_a_word_is_refused() {
     let refused = amended[0].1.refused.iter().map(|refused| (refused.position, refused.reason));
     let old = i32::from(Reason::TimeTooOld);
     assert_eq!(refused.collect::<Vec<_>>(), [(0, old), (3, old)]);
-    database.show();
+    database.database.show();
     assert_eq!(reader.range(SeriesId(0), 0..i64::MAX, 10).unwrap().values, [2.0, 3.0]);
 }
 
 #[test]
 fn a_check_demands_the_option_that_keeps_a_point_once() {
     let now = Clock::system().now().0;
-    let ask = |database: &VictoriaMetrics, oldest| {
+    let ask = |database: &Metrics, oldest| {
         database.runtime.block_on(check(&database.server(SETTLE), now, oldest, false))
     };
-    let without = VictoriaMetrics::start(&["-retentionPeriod=2"]);
+    let without = Metrics::start(&["-retentionPeriod=2"]);
     let fault = format!("{:?}", ask(&without, now).unwrap_err());
     assert!(fault.contains("-dedup.minScrapeInterval=1ms"), "{fault}");
-    let with = VictoriaMetrics::start(&["-retentionPeriod=2", "-dedup.minScrapeInterval=1ms"]);
+    let with = Metrics::start(&["-retentionPeriod=2", "-dedup.minScrapeInterval=1ms"]);
     let report = ask(&with, now - 30 * 86_400_000).unwrap();
     assert_eq!((report.fine.len(), report.warnings.as_slice()), (3, [].as_slice()));
     let report = ask(&with, now - 90 * 86_400_000).unwrap();

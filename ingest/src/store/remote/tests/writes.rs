@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use pantau_databases::standin::Fault;
 use pantau_proto::{Epoch, GatewayId, v1::Reason};
 use tokio_util::sync::CancellationToken;
 
-use super::standin::Fault;
 use super::support::{Database, NOW, commit, named};
 use crate::clock::Clock;
 use crate::store::remote::line::Place;
@@ -89,13 +89,48 @@ fn only_the_lines_that_a_server_refuses_are_refused() {
 }
 
 #[test]
+fn a_line_that_a_server_finds_well_formed_and_still_refuses_is_found_in_its_body() {
+    let database = Database::start();
+    for status in [422, 400] {
+        database.standin.tell(|told| told.poison = Some((status, "device=bad".to_owned())));
+        let mut all = commit(0, &readings(300));
+        for at in [3, 4, 298] {
+            all.readings.series[at] = SeriesId(1);
+        }
+        let name = format!("dev/q{status}");
+        let refused = database.write(&database.writer(), all, &[&name, "bad/q"]).unwrap();
+        let mut places: Vec<usize> = refused.iter().map(|refusal| refusal.place.reading).collect();
+        places.sort_unstable();
+        assert_eq!(places, [3, 4, 298]);
+        let said = format!("the database refused it: {status}");
+        assert!(refused.iter().all(|refusal| refusal.reason == Reason::BadPayload), "{refused:?}");
+        assert!(refused.iter().all(|refusal| refusal.detail.starts_with(&said)), "{refused:?}");
+        assert_eq!(stored(&database, &name).len(), 297);
+    }
+    assert_eq!(stored(&database, "bad/q"), [] as [f64; 0]);
+}
+
+#[test]
+fn a_large_body_that_is_cut_in_the_middle_is_sent_again() {
+    let database = Database::start();
+    let mut writer = database.writer();
+    (writer.bounds.lines, writer.bounds.bytes) = (100_000, 16 << 20);
+    database.standin.fail(&[Fault::Cut, Fault::Status(503), Fault::Cut]);
+    assert_eq!(database.write(&writer, commit(0, &readings(50_000)), &["dev/q"]), Ok(vec![]));
+    assert_eq!(stored(&database, "dev/q"), upto(50_000));
+    assert_eq!(database.standin.tell(|told| (told.requests, told.taken)), (4, 1));
+}
+
+#[test]
 fn a_server_that_takes_nothing_makes_nobody_quarantine_what_is_right() {
     let database = Database::start();
     let writer = database.writer();
-    database.standin.tell(|told| told.always = Some(400));
-    let error = database.write(&writer, commit(0, &readings(100)), &["dev/q"]).unwrap_err();
-    assert!(error.starts_with("400"), "{error}");
-    assert_eq!(writer.alarm.shown(), Some(error));
+    for status in [422, 400] {
+        database.standin.tell(|told| told.always = Some(status));
+        let error = database.write(&writer, commit(0, &readings(100)), &["dev/q"]).unwrap_err();
+        assert!(error.starts_with(&status.to_string()), "{error}");
+        assert_eq!(writer.alarm.shown(), Some(error));
+    }
     database.standin.tell(|told| told.always = None);
     assert_eq!(database.write(&writer, commit(0, &readings(100)), &["dev/q"]), Ok(vec![]));
     assert_eq!(writer.alarm.shown(), None);

@@ -20,15 +20,20 @@ use axum::{
 use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode};
 
-use super::influxd::DATABASE;
+use tokio::runtime::{Builder, Runtime};
 
-pub(crate) const TOKEN: &str = "a token that may write";
-pub(crate) const ORG: &str = "kota";
-pub(crate) const BUCKET: &str = "readings";
+use crate::{influxd::DATABASE, ports};
+
+/// May write and read.
+pub const TOKEN: &str = "a token that may write";
+/// The one organization.
+pub const ORG: &str = "kota";
+/// The bucket that is there from the start.
+pub const BUCKET: &str = "readings";
 
 /// What happens to one request to write, instead of the usual.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Answered so, without being looked at.
     Status(u16),
     /// Taken after this time.
@@ -39,61 +44,109 @@ pub(crate) enum Fault {
     TakenAndCut,
 }
 
-#[derive(Default)]
-pub(crate) struct Told {
+/// What the stand-in is told, and what it tells.
+#[derive(Debug, Default)]
+pub struct Told {
     /// Before anything else is looked at, one a request.
-    pub(crate) faults: VecDeque<Fault>,
+    pub faults: VecDeque<Fault>,
     /// Bytes of a body at most.
-    pub(crate) most: Option<usize>,
-    /// A body with this text in it is refused as a whole with 400.
-    pub(crate) poison: Option<String>,
+    pub most: Option<usize>,
+    /// A body with this text in it is refused as a whole with this status.
+    pub poison: Option<(u16, String)>,
     /// Said to every body.
-    pub(crate) always: Option<u16>,
-    pub(crate) buckets: Vec<String>,
-    pub(crate) retention_seconds: i64,
+    pub always: Option<u16>,
+    /// Buckets that are there.
+    pub buckets: Vec<String>,
+    /// How long they keep points; 0: for ever.
+    pub retention_seconds: i64,
     /// Requests to write that came.
-    pub(crate) requests: usize,
+    pub requests: usize,
     /// Bodies that were taken.
-    pub(crate) taken: usize,
+    pub taken: usize,
+}
+
+/// A running stand-in. Its connections end with it, as those of a killed server do.
+#[derive(Debug)]
+pub struct Standin {
+    /// Where it listens.
+    pub address: SocketAddr,
+    told: Arc<Mutex<Told>>,
+    influxd: SocketAddr,
+    runtime: Option<Runtime>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Standin {
-    pub(crate) address: SocketAddr,
+struct Shared {
     told: Arc<Mutex<Told>>,
     influxd: SocketAddr,
     http: reqwest::Client,
 }
 
 impl Standin {
-    /// Serves on the runtime until that ends.
-    pub(crate) async fn start(influxd: SocketAddr) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let http = reqwest::ClientBuilder::new().no_proxy().build().unwrap();
+    /// Before an influxd, on a runtime of its own.
+    #[must_use]
+    pub fn start(influxd: SocketAddr) -> Self {
         let told = Told { buckets: vec![BUCKET.to_owned()], ..Told::default() };
-        let standin = Self { address, told: Arc::new(Mutex::new(told)), influxd, http };
+        let told = Arc::new(Mutex::new(told));
+        let mut standin = Self { address: ports::free(), told, influxd, runtime: None };
+        standin.restart();
+        standin
+    }
+
+    /// Serves again, on the same port.
+    pub fn restart(&mut self) {
+        let http = reqwest::ClientBuilder::new().no_proxy().build().unwrap();
+        let shared = Shared { told: self.told.clone(), influxd: self.influxd, http };
         let router = Router::new()
             .route("/ping", get(|| async { StatusCode::NO_CONTENT }))
             .route("/api/v2/write", post(write))
             .route("/api/v2/buckets", get(buckets).post(make_bucket))
             .route("/api/v2/orgs", get(orgs))
             .route("/query", get(query))
-            .with_state(standin.clone());
-        tokio::runtime::Handle::current().spawn(async { axum::serve(listener, router).await });
-        standin
+            .with_state(shared);
+        let listener = std::net::TcpListener::bind(self.address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, router).await
+        });
+        self.runtime = Some(runtime);
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Ends at once, whatever is under way; nobody listens on its port then.
+    pub fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Its address as a client writes it.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn tell<T>(&self, change: impl FnOnce(&mut Told) -> T) -> T {
+    /// Tells it something, or asks.
+    pub fn tell<T>(&self, change: impl FnOnce(&mut Told) -> T) -> T {
         change(&mut self.told.lock().unwrap())
     }
 
-    pub(crate) fn fail(&self, faults: &[Fault]) {
+    /// What happens to the next requests to write.
+    pub fn fail(&self, faults: &[Fault]) {
         self.tell(|told| told.faults = faults.iter().copied().collect());
+    }
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Shared {
+    fn tell<T>(&self, change: impl FnOnce(&mut Told) -> T) -> T {
+        change(&mut self.told.lock().unwrap())
     }
 }
 
@@ -114,7 +167,7 @@ fn authorized(headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|given| given == &format!("Token {TOKEN}"))
 }
 
-async fn write(State(standin): State<Standin>, Query(params): Params, request: Request) -> Response {
+async fn write(State(standin): State<Shared>, Query(params): Params, request: Request) -> Response {
     let (fault, most, poison, always) = standin.tell(|told| {
         told.requests += 1;
         (told.faults.pop_front(), told.most, told.poison.clone(), told.always)
@@ -149,8 +202,13 @@ async fn write(State(standin): State<Standin>, Query(params): Params, request: R
     if most.is_some_and(|most| body.len() > most) {
         return no(413, "request too large", "points batch is too large");
     }
-    if body.is_empty() || poison.is_some_and(|poison| String::from_utf8_lossy(&body).contains(&poison)) {
+    if body.is_empty() {
         return no(400, "invalid", "unable to parse");
+    }
+    if let Some((status, poison)) = poison
+        && String::from_utf8_lossy(&body).contains(&poison)
+    {
+        return no(status, "unprocessable", "a line that is not wanted");
     }
     let url = format!("http://{}/write?db={DATABASE}&precision=ms", standin.influxd);
     let answer = match standin.http.post(url).body(body).send().await {
@@ -168,7 +226,7 @@ async fn write(State(standin): State<Standin>, Query(params): Params, request: R
 }
 
 async fn query(
-    State(standin): State<Standin>,
+    State(standin): State<Shared>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Infallible> {
@@ -185,7 +243,7 @@ async fn query(
     })
 }
 
-async fn buckets(State(standin): State<Standin>, headers: HeaderMap, Query(params): Params) -> Response {
+async fn buckets(State(standin): State<Shared>, headers: HeaderMap, Query(params): Params) -> Response {
     if !authorized(&headers) {
         return no(401, "unauthorized", "unauthorized access");
     }
@@ -208,7 +266,7 @@ async fn buckets(State(standin): State<Standin>, headers: HeaderMap, Query(param
     })
 }
 
-async fn make_bucket(State(standin): State<Standin>, headers: HeaderMap, body: Bytes) -> Response {
+async fn make_bucket(State(standin): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
     if !authorized(&headers) || asked["orgID"] != "0b" {
         return no(401, "unauthorized", "unauthorized access");
