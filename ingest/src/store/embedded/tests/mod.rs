@@ -8,6 +8,7 @@ mod copy;
 mod damage;
 mod engine;
 mod example;
+mod example_2;
 mod formats;
 mod model;
 mod pages;

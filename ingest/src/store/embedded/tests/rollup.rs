@@ -14,10 +14,10 @@ use crate::store::StoreReader;
 use crate::store::types::{Agg, Level, NewSeries, SeriesId};
 
 const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub(super) const HOUR: i64 = 60 * MINUTE;
+pub(super) const DAY: i64 = 24 * HOUR;
 /// Midnight in WIB, three days before March 2026 begins in UTC.
-const BASE: i64 = 1_772_323_200_000 - 3 * DAY - 7 * HOUR;
+pub(super) const BASE: i64 = 1_772_323_200_000 - 3 * DAY - 7 * HOUR;
 const NAMES: [&str; 3] = ["sko-1/temperature", "sko-1/pulses", "sko-1/wind_direction"];
 const AGGS: [Agg; 7] = [Agg::Mean, Agg::Min, Agg::Max, Agg::Sum, Agg::Count, Agg::First, Agg::Last];
 
@@ -70,7 +70,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// Readings by series and time, with their flags.
-type Model = BTreeMap<(u32, i64), (f64, u16)>;
+pub(super) type Model = BTreeMap<(u32, i64), (f64, u16)>;
 
 fn near(found: f64, expected: f64) -> bool {
     (found.is_nan() && expected.is_nan()) || (found - expected).abs() <= 1e-9 * expected.abs().max(1.0)
@@ -101,7 +101,7 @@ fn expected(within: &[f64], before: Option<f64>, agg: Agg) -> f64 {
     }
 }
 
-fn check(rig: &Rig, model: &Model, series: u32, time: &Range<i64>, step: i64) {
+pub(super) fn check(rig: &Rig, model: &Model, series: u32, time: &Range<i64>, step: i64) {
     let aggs = aggs(series);
     let found = rig.reader.aggregate(SeriesId(series), time.clone(), step, &aggs, 10_000).unwrap();
     let mut flags = (0, 0);
@@ -210,7 +210,7 @@ proptest! {
 }
 
 /// Three days every 30 s in one part of February, and a day of March, rolled up.
-fn rolled() -> (Rig, Model) {
+pub(super) fn rolled() -> (Rig, Model) {
     let mut rig = rig();
     let mut model = Model::new();
     let mut position = 0;
