@@ -34,7 +34,8 @@ pub(crate) fn adopt<F: FileLayer>(
     Ok(())
 }
 
-/// Takes in the roll-ups of parts whose readings were dropped. All others are made anew.
+/// Takes in the roll-ups of parts whose readings were dropped. All others are made anew, or were left alone by a crash amid
+/// the removal of a part that was merged: the readings of those are in another one.
 fn adopt_rollups<F: FileLayer>(
     files: &F,
     dir: &Path,
@@ -43,14 +44,20 @@ fn adopt_rollups<F: FileLayer>(
 ) -> io::Result<()> {
     for (name, path) in listed(files, dir, "rol")? {
         match Rollup::open(files, &path) {
-            Ok((rollup, _)) if rollup.id.rollup_name() == name => {
+            Ok((rollup, mended)) if rollup.id.rollup_name() == name => {
                 let id = rollup.id;
                 // A part that takes another's place keeps its number: of the two, the readings say more.
                 let same = |file: &FileRef| {
                     (file.id.seq, file.id.month, file.id.class) == (id.seq, id.month, id.class)
                 };
-                if manifest.files.iter().any(same) {
+                // Of one that is damaged it is not sure that it says nothing of dropped readings.
+                let stray = !rollup.is_full() && mended.is_none();
+                if stray || manifest.files.iter().any(same) {
                     files.remove(&path)?;
+                    continue;
+                }
+                if !rollup.is_full() {
+                    damage.push(set_aside(files, &name, &path, "rol.damaged")?);
                     continue;
                 }
                 put(manifest, FileRef { id, bytes: 0, rollup_bytes: rollup.bytes });

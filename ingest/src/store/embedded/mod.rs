@@ -37,6 +37,7 @@ mod codec;
 mod columns;
 mod compact;
 mod copy;
+mod damage;
 mod datafile;
 mod expire;
 mod filewriter;

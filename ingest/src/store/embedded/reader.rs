@@ -9,6 +9,7 @@ use pantau_proto::{Epoch, GatewayId, RangeSet};
 
 use super::Stats;
 use super::columns::Entry;
+use super::damage::Damage;
 use super::datafile::{DataFile, FileId};
 use super::point::{Point, Tally, merge, settle};
 use super::query::{Gather, Piece, clusters};
@@ -92,10 +93,10 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
     }
 
     fn range(&self, series: SeriesId, time: Range<i64>, limit: usize) -> Result<Points, ReadError> {
-        let mut points = Points::default();
+        let (mut points, mut damage) = (Points::default(), Damage::default());
         let mut flags = Vec::new();
         let snapshot = self.snapshot(series, &time)?;
-        for cluster in clusters(self.pieces(&snapshot, &time, &mut points.damaged)) {
+        for cluster in clusters(self.pieces(&snapshot, &time, &mut damage)) {
             // What a cluster holds at least, once its pieces are laid onto each other, is its largest piece.
             let whole = |piece: &Piece<Place>| match &piece.place {
                 Place::Block(_, entry) if piece.first >= time.start && piece.last < time.end => {
@@ -108,7 +109,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
             if points.times.len() + least > limit {
                 return Err(ReadError::TooManyPoints { limit });
             }
-            let merged = self.read(cluster, &mut points.damaged);
+            let merged = self.read(cluster, &mut damage);
             let start = merged.partition_point(|point| point.time < time.start);
             let end = merged.partition_point(|point| point.time < time.end);
             for point in merged.get(start..end).unwrap_or(&[]) {
@@ -123,6 +124,7 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
         if flags.iter().any(|flags| *flags != 0) {
             points.flags = flags;
         }
+        points.damaged = damage.readings();
         Ok(points)
     }
 
@@ -143,10 +145,10 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
             gather.begin_after(self.value_before(series, time.start)?);
         }
         let snapshot = self.snapshot(series, &time)?;
-        let level = Level::of_steps(time.start, step_ms);
+        let (level, mut damage) = (Level::of_steps(time.start, step_ms), Damage::default());
         let (rows, read) = match level {
             Some(level) => {
-                let cover = self.cover(&snapshot, level, &time, aggs, &mut gather.damaged);
+                let cover = self.cover(&snapshot, level, &time, aggs, &mut damage);
                 (cover.rows, cover.read)
             }
             None => (Vec::new(), vec![time]),
@@ -156,10 +158,10 @@ impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
             while let Some((start, row)) = rows.next_if(|(start, _)| *start < range.start) {
                 gather.add_row(start, &row);
             }
-            self.gather(&snapshot, range, &mut gather);
+            self.gather(&snapshot, range, &mut gather, &mut damage);
         }
         rows.for_each(|(start, row)| gather.add_row(start, &row));
-        Ok(gather.finish(aggs, level))
+        Ok(Buckets { damaged: damage.readings(), ..gather.finish(aggs, level) })
     }
 
     fn ranges(&self, gateway: &GatewayId, epoch: Epoch) -> RangeSet {
@@ -295,13 +297,13 @@ impl<F: FileLayer> EmbeddedReader<F> {
 
     /// All pieces of a snapshot that touch `time`, from old to new. Blocks whose summaries cannot be read are left out,
     /// counted (with one reading each: nobody knows) and logged.
-    pub(super) fn pieces(&self, of: &Snapshot, time: &Range<i64>, damaged: &mut u64) -> Vec<Piece<Place>> {
+    pub(super) fn pieces(&self, of: &Snapshot, time: &Range<i64>, damage: &mut Damage) -> Vec<Piece<Place>> {
         if time.start >= time.end {
             return Vec::new();
         }
         let mut pieces = Vec::new();
         for file in of.files.iter() {
-            pieces.extend(self.blocks(file, of.series, time, damaged).into_iter().map(|entry| {
+            pieces.extend(self.blocks(file, of.series, time, damage).into_iter().map(|entry| {
                 let place = Place::Block(file.clone(), entry);
                 Piece { first: entry.summary.first, last: entry.summary.last, place }
             }));
@@ -324,18 +326,21 @@ impl<F: FileLayer> EmbeddedReader<F> {
         file: &DataFile,
         series: SeriesId,
         time: &Range<i64>,
-        damaged: &mut u64,
+        damage: &mut Damage,
     ) -> Vec<Entry> {
         let period = (time.start, time.end - 1);
         let found = self.shared.pages.overlapping(&self.files, file, &mut None, series.0, period);
-        let missing = found.as_ref().map_or(1, |found| found.missing as u64);
+        let missing = found.as_ref().map_or(1, |found| found.missing.iter().map(|(_, blocks)| blocks).sum());
         if missing > 0 {
-            *damaged += missing;
             self.shared.lock().damaged_reads += 1;
         }
         match found {
-            Ok(found) => found.entries,
+            Ok(found) => {
+                found.missing.iter().for_each(|(at, blocks)| damage.note(file.id, *at, *blocks as u64));
+                found.entries
+            }
             Err(error) => {
+                damage.note(file.id, 0, 1);
                 tracing::error!(file = %file.path.display(), %error, "the index of a file cannot be read");
                 Vec::new()
             }
@@ -349,8 +354,9 @@ impl<F: FileLayer> EmbeddedReader<F> {
         for back in [DAY_MS, 40 * DAY_MS, i64::MAX] {
             let before = time.saturating_sub(back)..time;
             let snapshot = self.snapshot(series, &before)?;
-            for cluster in clusters(self.pieces(&snapshot, &before, &mut 0)).into_iter().rev() {
-                let points = self.read(cluster, &mut 0);
+            for cluster in clusters(self.pieces(&snapshot, &before, &mut Damage::default())).into_iter().rev()
+            {
+                let points = self.read(cluster, &mut Damage::default());
                 if let Some(at) = points.partition_point(|point| point.time < time).checked_sub(1) {
                     return Ok(points.get(at).map(|point| point.value));
                 }
@@ -360,7 +366,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
     }
 
     /// Reads and merges a cluster. Blocks that cannot be read are left out, counted and logged.
-    pub(super) fn read(&self, cluster: Vec<Piece<Place>>, damaged: &mut u64) -> Vec<Point> {
+    pub(super) fn read(&self, cluster: Vec<Piece<Place>>, damage: &mut Damage) -> Vec<Point> {
         let mut handle: Option<(FileId, F::File)> = None;
         let mut parts = Vec::with_capacity(cluster.len());
         for piece in cluster {
@@ -369,7 +375,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
                 Place::Block(file, entry) => match self.read_block(&file, &entry, &mut handle) {
                     Ok(points) => parts.push(points),
                     Err(error) => {
-                        *damaged += u64::from(entry.summary.count);
+                        damage.note(file.id, entry.offset, u64::from(entry.summary.count));
                         self.shared.lock().damaged_reads += 1;
                         tracing::error!(file = %file.path.display(), offset = entry.offset, %error, "a block cannot be read");
                     }

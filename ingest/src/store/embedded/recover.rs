@@ -149,12 +149,13 @@ pub(crate) fn open_files<F: FileLayer>(
             kept.push(wanted.id.rollup_name());
         }
     }
-    for listed in files.list(&data)? {
-        let left_over =
-            listed.name.ends_with(".tmp") || (is_part(&listed.name) && !kept.contains(&listed.name));
-        if left_over {
-            files.remove(&data.join(&listed.name))?;
-        }
+    let left_over = |name: &String| name.ends_with(".tmp") || (is_part(name) && !kept.contains(name));
+    let names = files.list(&data)?.into_iter().map(|listed| listed.name);
+    let mut left_over: Vec<String> = names.filter(left_over).collect();
+    // As when a part is removed in the running store, its readings go last.
+    left_over.sort_by_key(|name| name.ends_with(".pts"));
+    for name in left_over {
+        files.remove(&data.join(name))?;
     }
     Ok(opened)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pantau_journal::FileLayer;
 
+use super::damage::Damage;
 use super::datafile::DataFile;
 use super::months::month_start;
 use super::query::{Gather, Piece, clusters};
@@ -14,8 +15,8 @@ use crate::store::types::{Agg, Level, SeriesId};
 
 impl<F: FileLayer> EmbeddedReader<F> {
     /// Adds what the pieces of a series say of a part of the period asked for.
-    pub(super) fn gather(&self, of: &Snapshot, time: Range<i64>, gather: &mut Gather) {
-        for cluster in clusters(self.pieces(of, &time, &mut gather.damaged)) {
+    pub(super) fn gather(&self, of: &Snapshot, time: Range<i64>, gather: &mut Gather, damage: &mut Damage) {
+        for cluster in clusters(self.pieces(of, &time, damage)) {
             match cluster.as_slice() {
                 [Piece { place: Place::Block(_, entry), .. }]
                     if time.start <= entry.summary.first
@@ -25,12 +26,10 @@ impl<F: FileLayer> EmbeddedReader<F> {
                     gather.add_summary(&entry.summary);
                 }
                 _ => {
-                    let mut damaged = 0;
-                    let points = self.read(cluster, &mut damaged);
+                    let points = self.read(cluster, damage);
                     let start = points.partition_point(|point| point.time < time.start);
                     let end = points.partition_point(|point| point.time < time.end);
                     gather.add_points(points.get(start..end).unwrap_or(&[]));
-                    gather.damaged += damaged;
                 }
             }
         }
@@ -44,7 +43,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
         level: Level,
         time: &Range<i64>,
         aggs: &[Agg],
-        damaged: &mut u64,
+        damage: &mut Damage,
     ) -> Cover {
         let wanted = Wanted::of(aggs);
         let (mut parts, mut touched) = (Vec::new(), Vec::new());
@@ -56,13 +55,13 @@ impl<F: FileLayer> EmbeddedReader<F> {
             let mut unread = 0;
             let rows = self.rows(file, (level, of.series.0), time, wanted, aggs, &mut unread);
             if file.bytes == 0 {
-                *damaged += unread;
+                damage.note(file.id, 0, unread);
             }
             if rows.is_empty() {
-                let mut missing = 0;
+                let mut missing = Damage::default();
                 let blocks = self.blocks(file, of.series, time, &mut missing);
                 touched.extend(blocks.iter().map(|entry| (entry.summary.first, entry.summary.last)));
-                if missing > 0 {
+                if missing.readings() > 0 {
                     // It may be anywhere; where it is read, it is counted.
                     touched
                         .push((time.start.max(month_start(month)), time.end.min(month_start(month + 1)) - 1));

@@ -108,6 +108,12 @@ impl Rollup {
             .map(Some)
     }
 
+    /// Whether it stands for readings that were dropped, or are about to be: only then it says what is known of each
+    /// series.
+    pub(crate) fn is_full(&self) -> bool {
+        self.packs.iter().any(|pack| pack.holds == Holds::Extents)
+    }
+
     /// What is known of each series of a full roll-up. A pack that cannot be read is left out, and told.
     pub(crate) fn extents<F: FileLayer>(
         &self,

@@ -16,4 +16,5 @@ mod retain;
 mod rollup;
 mod stress;
 mod support;
+mod twice;
 mod verify;

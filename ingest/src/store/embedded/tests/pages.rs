@@ -56,7 +56,7 @@ fn a_series_is_found_wherever_it_is() {
                 summary.series == series && summary.last >= first && summary.first <= last
             };
             assert!(entries.iter().eq(all.iter().filter(touches)), "{series} {first} {last}");
-            assert_eq!(missing, 0);
+            assert_eq!(missing, []);
         }
     }
 }

@@ -14,7 +14,7 @@ mod names;
 mod report;
 mod rollup;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -134,31 +134,40 @@ impl<F: FileLayer> Look<'_, F> {
             Some(manifest) => named(manifest),
             None => self.listed()?.into_iter().map(|name| (name, None)).collect(),
         };
-        let mut done = HashSet::new();
+        // What each file came to. Of one whose place another takes meanwhile nothing counts: its readings are in that one.
+        let mut done: HashMap<String, Checked> = HashMap::new();
         for _ in 0..ROUNDS {
             let mut vanished = Vec::new();
-            for (name, bytes) in wanted {
-                if !done.contains(&name) {
-                    let checked = if name.ends_with(".rol") {
-                        rollup::check(self, &name, bytes)
-                    } else {
-                        data::check(self, &name, bytes)
-                    };
-                    match checked {
-                        Ok(()) => {}
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                            vanished.push((name.clone(), bytes));
-                        }
-                        Err(error) => return Err(self.io(&format!("data/{name}"), error)),
-                    }
-                    done.insert(name);
+            for (name, bytes) in &wanted {
+                if done.contains_key(name) {
+                    continue;
                 }
+                let before = std::mem::take(&mut self.checked);
+                let checked = if name.ends_with(".rol") {
+                    rollup::check(self, name, *bytes)
+                } else {
+                    data::check(self, name, *bytes)
+                };
+                let of_file = std::mem::replace(&mut self.checked, before);
+                self.checked.findings += of_file.findings;
+                match checked {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        vanished.push((name.clone(), *bytes));
+                    }
+                    Err(error) => return Err(self.io(&format!("data/{name}"), error)),
+                }
+                done.insert(name.clone(), Checked { findings: 0, ..of_file });
             }
             if vanished.is_empty() {
+                wanted
+                    .iter()
+                    .filter_map(|(name, _)| done.get(name))
+                    .for_each(|of_file| self.checked += *of_file);
                 return Ok(());
             }
             let now = Manifest::load(self.files, self.dir).ok().flatten();
-            wanted = now.as_ref().map(named).unwrap_or_default();
+            wanted = now.as_ref().map_or(wanted, named);
             for (name, bytes) in vanished {
                 if now.is_none() || wanted.iter().any(|(still, _)| *still == name) {
                     self.tell_missing(&name, bytes);

@@ -40,7 +40,7 @@ pub(crate) struct Checked {
     pub(crate) files: u64,
     /// Blocks of data files.
     pub(crate) blocks: u64,
-    /// Readings in sound blocks; those of files that a merge replaced meanwhile are counted in both.
+    /// Readings in sound blocks of the files that a manifest names.
     pub(crate) readings: u64,
     /// Names of series.
     pub(crate) series: u64,
