@@ -22,6 +22,8 @@ pub enum Command {
     Check(File),
     /// Print a commented configuration with the defaults
     Config,
+    /// Show what would come of a payload (read from standard input), and why not
+    Decode(Decode),
     /// Look into the spool of a gateway that is not running
     Spool {
         /// What to look at.
@@ -35,6 +37,23 @@ pub enum Command {
 pub enum SpoolCommand {
     /// Print segments, positions, epoch and what ingest has
     Inspect(File),
+}
+
+/// A payload and the rules that it is read by. Ends with 0 when something could be read, else with 1.
+#[derive(Debug, Args)]
+pub struct Decode {
+    /// The configuration file whose [[decode]] rules hold
+    #[arg(long, short, value_name = "FILE", required_unless_present = "profile")]
+    pub config: Option<PathBuf>,
+    /// The format, as in `format` of a rule; with --config its first rule of this format
+    #[arg(long, short, value_name = "FORMAT")]
+    pub profile: Option<String>,
+    /// The topic that the payload came on
+    #[arg(long, short, value_name = "TOPIC")]
+    pub topic: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The configuration.

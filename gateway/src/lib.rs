@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod decode;
+pub mod explain;
 #[cfg(feature = "faults")]
 mod faults;
 mod figures;

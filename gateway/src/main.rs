@@ -7,14 +7,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use pantau_gateway::app::{self, AppError};
-use pantau_gateway::cli::{Cli, Command, SpoolCommand};
+use pantau_gateway::cli::{self, Cli, Command, SpoolCommand};
 use pantau_gateway::config::{Config, DEFAULT_TOML};
-use pantau_gateway::{inspect, logging, room};
+use pantau_gateway::{clock, explain, inspect, logging, room};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn main() -> ExitCode {
     let file = match Cli::parse().command {
         Command::Config => return print(DEFAULT_TOML),
+        Command::Decode(ref asked) => return decode(asked),
         Command::Run(ref file) | Command::Check(ref file) => file.config.clone(),
         Command::Spool { command: SpoolCommand::Inspect(ref file) } => file.config.clone(),
     };
@@ -32,11 +33,22 @@ pub(crate) fn main() -> ExitCode {
         Command::Spool { .. } => {
             return inspect::report(&config).map_or_else(|e| fail(1, &e.to_string()), |t| print(&t));
         }
-        Command::Run(_) | Command::Config => run(config),
+        Command::Run(_) | Command::Config | Command::Decode(_) => run(config),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let is_config = matches!(error.downcast_ref(), Some(AppError::Bind { .. }));
     fail(if is_config { 2 } else { 1 }, &format!("{error:#}"))
+}
+
+fn decode(asked: &cli::Decode) -> ExitCode {
+    match explain::run(asked, &mut std::io::stdin().lock(), clock::now()) {
+        Ok((text, true)) => print(&text),
+        Ok((text, false)) => {
+            print(&text);
+            ExitCode::FAILURE
+        }
+        Err(error) => fail(2, &error),
+    }
 }
 
 fn run(config: Config) -> anyhow::Result<()> {

@@ -47,6 +47,10 @@ pub enum Format {
     Number,
     /// JSON of any shape, by [`JsonRule`].
     Json,
+    /// SenML as JSON (RFC 8428).
+    SenmlJson,
+    /// SenML as CBOR (RFC 8428).
+    SenmlCbor,
     /// Tasmota's SENSOR, STATE and LWT.
     Tasmota,
     /// Zigbee2MQTT's devices and their availability.
@@ -59,11 +63,13 @@ pub enum Format {
 
 impl Format {
     /// All formats with their names in the configuration.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Pantau, "pantau"),
         (Self::PantauJson, "pantau_json"),
         (Self::Number, "number"),
         (Self::Json, "json"),
+        (Self::SenmlJson, "senml_json"),
+        (Self::SenmlCbor, "senml_cbor"),
         (Self::Tasmota, "tasmota"),
         (Self::Zigbee2mqtt, "zigbee2mqtt"),
         (Self::TheThingsStack, "the_things_stack"),
@@ -81,7 +87,7 @@ impl Format {
     pub fn usual_topics(self) -> Option<&'static str> {
         match self {
             Self::Pantau | Self::PantauJson | Self::Number => Some("pantau/#"),
-            Self::Json => None,
+            Self::Json | Self::SenmlJson | Self::SenmlCbor => None,
             Self::Tasmota => Some("tele/#"),
             Self::Zigbee2mqtt => Some("zigbee2mqtt/#"),
             Self::TheThingsStack => Some("v3/+/devices/{device}/#"),

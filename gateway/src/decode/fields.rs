@@ -251,7 +251,8 @@ impl<'r> Reader<'r> {
         Ok(())
     }
 
-    fn meaning<'a>(&self, path: &[&'a str], unit: &'a str) -> Meaning<'a>
+    /// What a field stands for.
+    pub(super) fn meaning<'a>(&self, path: &[&'a str], unit: &'a str) -> Meaning<'a>
     where
         'r: 'a,
     {

@@ -9,6 +9,7 @@
 //! as readings and one refusal for the others. What has to be known of other messages (uplinks that come twice,
 //! devices online and off) is looked at and noted by a [`Batch`], and kept only when the spool has taken its messages.
 
+mod cbor;
 mod chirpstack;
 mod columns;
 mod devices;
@@ -21,6 +22,7 @@ mod number;
 mod pattern;
 mod recent;
 mod rules;
+mod senml;
 mod tasmota;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,7 @@ pub(crate) use filter::TopicFilter;
 pub(crate) use mapped::Mapping;
 use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
-pub(crate) use time::Zone;
+pub(crate) use time::{Zone, written};
 
 use self::devices::Devices;
 use self::recent::Recent;
@@ -86,6 +88,7 @@ pub(crate) struct Message<'m> {
     /// The level of the topic that names the device.
     device: &'m str,
     payload: &'m [u8],
+    arrival: TimeMs,
 }
 
 /// What a decoder finds beside readings.
@@ -162,7 +165,7 @@ impl Batch<'_> {
             ));
         };
         let start = out.mark();
-        let message = Message { rest: matched.rest, device: matched.device, payload };
+        let message = Message { rest: matched.rest, device: matched.device, payload, arrival };
         let decoded = self.one(message, rule, out);
         if out.since(start) > MAX_READINGS {
             out.back_to(start);
@@ -198,6 +201,8 @@ impl Batch<'_> {
             How::Number if rest.contains('/') => number::decode(rest, payload, out),
             How::Number => Err(Refusal::new(Reason::BadName, "the topic needs a device and a quantity")),
             How::Json(mapping) => mapped::decode(message, mapping, out, notes),
+            How::SenmlJson(fields) => senml::json(message, fields, out, notes),
+            How::SenmlCbor(fields) => senml::cbor(message, fields, out, notes),
             How::Tasmota(zone, fields) => tasmota::decode(message, *zone, fields, out, notes),
             How::Zigbee2Mqtt(fields) => zigbee2mqtt::decode(message, fields, out, notes),
             How::ThingsStack(simulated, fields) => {
@@ -205,6 +210,11 @@ impl Batch<'_> {
             }
             How::Chirpstack(fields) => chirpstack::decode(message, fields, out, notes),
         }
+    }
+
+    /// What the last message that said so said about a device.
+    pub(crate) fn said_online(&self) -> Option<(String, bool)> {
+        self.online.last().map(|(device, online, _)| (device.clone(), *online))
     }
 
     /// The spool has taken the messages. Returns how many of them were repeats.

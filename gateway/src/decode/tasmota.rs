@@ -54,7 +54,7 @@ pub(super) fn decode(
     let device = message.device;
     match kind {
         "LWT" => {
-            let online = match message.payload {
+            let online = match message.payload.trim_ascii() {
                 b"Online" => true,
                 b"Offline" => false,
                 _ => {

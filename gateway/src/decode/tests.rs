@@ -7,6 +7,7 @@ use super::*;
 use crate::config::Format;
 
 mod mapping;
+mod senml;
 mod vendors;
 
 fn rules() -> Decoder {
@@ -240,5 +241,7 @@ proptest! {
         let text = format!("{year:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{:03}{}{:02}:{:02}",
             month + 1, left + 1, ms % 1_000, if zone < 0 { '-' } else { '+' }, zone.abs() / 60, zone.abs() % 60);
         prop_assert_eq!(time::rfc3339(&text), Ok(day * 86_400_000 + ms - zone * 60_000));
+        let at = day * 86_400_000 + ms - zone * 60_000;
+        prop_assert_eq!(time::rfc3339(&time::written(at)), Ok(at));
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn decode(
 
 /// `online`, or `{"state":"online"}`.
 fn available(payload: &[u8]) -> Result<bool, Refusal> {
-    let tree = match payload {
+    let tree = match payload.trim_ascii() {
         b"online" => return Ok(true),
         b"offline" => return Ok(false),
         payload => Tree::read(payload, |_, key| key == "state")?,
