@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    params::Params,
+    params::{PAGE_MAX, Params},
     problem::Problem,
     render::{Page, rfc3339},
 };
@@ -43,7 +43,7 @@ pub(crate) async fn list<R: StoreReader>(
     params: Params,
 ) -> Result<Json<Page<GatewayItem>>, Problem> {
     params.only(&["limit", "cursor"])?;
-    let limit = params.limit()?;
+    let limit = params.limit(PAGE_MAX)?;
     let cursor = params.name_cursor::<GatewayId>()?;
     let mut totals = api.quarantine.totals().await?;
     let mut items: BTreeMap<String, GatewayItem> = BTreeMap::new();

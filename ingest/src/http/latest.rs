@@ -4,33 +4,30 @@ use super::{
     Api,
     params::Params,
     problem::Problem,
-    render::{Item, Page},
+    render::{Item, Page, Written},
     series::Wanted,
 };
-use crate::store::StoreReader;
-use axum::{Json, extract::State};
+use crate::store::{LatestPoint, StoreReader};
+use axum::extract::State;
 use std::sync::Arc;
 
 /// `GET /api/v1/latest`
 pub(crate) async fn list<R: StoreReader>(
     State(api): State<Arc<Api<R>>>,
     params: Params,
-) -> Result<Json<Page<Item>>, Problem> {
+) -> Result<Written, Problem> {
     params.only(&["series", "station", "quantity", "limit", "cursor"])?;
     let now = api.clock.now().0;
-    let names: Vec<String> = params.many("series").into_iter().map(str::to_owned).collect();
+    let names: Vec<Arc<str>> = params.many("series").into_iter().map(Arc::from).collect();
     if names.is_empty() {
         let wanted = Wanted::of(&params)?;
         let page = api.query(move |api, gone| {
             let (series, next) = wanted.page(&api.reader, gone)?;
             let ids: Vec<_> = series.iter().map(|info| info.id).collect();
             let points = api.reader.latest(&ids);
-            let known = series.iter().zip(points);
-            let items =
-                known.filter_map(|(info, point)| point.map(|point| Item::new(&info.name, &point, now)));
-            Ok(Page { items: items.collect(), next })
+            Written::of(&page(series.into_iter().map(|info| info.name).zip(points), now, next))
         });
-        return page.await.map(Json);
+        return page.await;
     }
     for other in ["station", "quantity", "limit", "cursor"] {
         if params.one(other)?.is_some() {
@@ -39,7 +36,14 @@ pub(crate) async fn list<R: StoreReader>(
     }
     let ids = super::readings::ids(&api, &names)?;
     let points = api.reader.latest(&ids);
-    let known = names.iter().zip(points);
-    let items = known.filter_map(|(name, point)| point.map(|point| Item::new(name, &point, now))).collect();
-    Ok(Json(Page { items, next: None }))
+    Written::of(&page(names.into_iter().zip(points), now, None))
+}
+
+fn page(
+    series: impl Iterator<Item = (Arc<str>, Option<LatestPoint>)>,
+    now: i64,
+    next: Option<String>,
+) -> Page<Item> {
+    let items = series.filter_map(|(name, point)| Some(Item::new(name, &point?, now))).collect();
+    Page { items, next }
 }

@@ -98,7 +98,7 @@ impl<R: StoreReader> Watch<R> {
                 let LiveReading { id, time, value, flags, .. } = **reading;
                 let interval_ms = newest.and_then(|newest| newest.interval_ms);
                 let point = LatestPoint { series: id, time, value, flags, received_ms: now, interval_ms };
-                Item::new(&reading.name, &point, now)
+                Item::new(Arc::clone(&reading.name), &point, now)
             })
             .collect();
         let data = match items.as_slice() {

@@ -9,7 +9,8 @@ use http::request::Parts;
 
 /// Entries of a list when nothing is said, and at most.
 const PAGE: usize = 100;
-const PAGE_MAX: usize = 1000;
+/// Items of a page at most, as far as nothing else is said.
+pub(super) const PAGE_MAX: usize = 1000;
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -83,13 +84,13 @@ impl Params {
     /// How many entries a list may have.
     ///
     /// # Errors
-    /// When it is no number from 1 to 1,000.
-    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+    /// When it is no number from 1 to `most`.
+    pub(crate) fn limit(&self, most: usize) -> Result<usize, Problem> {
         match self.one("limit")? {
             None => Ok(PAGE),
             Some(text) => {
-                text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit)).ok_or_else(|| {
-                    Problem::bad(format!("limit={text:?}; write a number from 1 to {PAGE_MAX}"))
+                text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
+                    Problem::bad(format!("limit={text:?}; write a number from 1 to {most}"))
                 })
             }
         }

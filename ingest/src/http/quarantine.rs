@@ -2,7 +2,7 @@
 
 use super::{
     Api,
-    params::Params,
+    params::{PAGE_MAX, Params},
     problem::Problem,
     render::{Page, rfc3339},
 };
@@ -130,7 +130,7 @@ pub(crate) async fn losses<R: StoreReader>(
 
 fn filter(params: &Params, known: impl Fn(i32) -> Option<&'static str>) -> Result<(Filter, usize), Problem> {
     params.only(&["gateway", "reason", "limit", "cursor"])?;
-    let limit = params.limit()?;
+    let limit = params.limit(PAGE_MAX)?;
     let reason = match params.one("reason")? {
         None => None,
         Some(text) => match (0..64).find(|number| known(*number) == Some(text)) {

@@ -5,13 +5,12 @@ use super::{
     completeness::{self, Completeness, count_flags, expected},
     params::{Params, step_ms},
     problem::Problem,
-    render::{parts, rfc3339, unit},
+    render::{FlagNames, Written, parts, rfc3339, unit},
 };
 use crate::store::{Agg, Level, ReadError, SeriesId, StoreReader, WIB_MS};
-use axum::{extract::State, response::IntoResponse};
-use http::header;
+use axum::extract::State;
 use pantau_proto::{Flags, Kind, SeriesName, quantity};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 const AGGS: [(&str, Agg); 10] = [
@@ -33,18 +32,21 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// # Errors
 /// When there are too many, or one is no name of a series or unknown.
-pub(super) fn ids<R: StoreReader>(api: &Api<R>, names: &[String]) -> Result<Vec<SeriesId>, Problem> {
+pub(super) fn ids<R: StoreReader>(
+    api: &Api<R>,
+    names: &[impl AsRef<str>],
+) -> Result<Vec<SeriesId>, Problem> {
     let limit = api.limits.query_series;
     if names.len() > limit {
         return Err(Problem::bad(format!("{} series; {limit} may be asked for at once", names.len())));
     }
-    let find = |name: &String| {
+    let find = |name: &str| {
         let wrong = |error| Problem::bad(format!("series {name:?}: {error}"));
         name.parse::<SeriesName>().map_err(wrong)?;
         let missing = || Problem::not_found(format!("no series {name:?}; /api/v1/series lists them"));
         api.reader.find(name).ok_or_else(missing)
     };
-    names.iter().map(find).collect()
+    names.iter().map(|name| find(name.as_ref())).collect()
 }
 
 struct Asked {
@@ -104,7 +106,7 @@ pub(super) fn usual(series: &str) -> (&'static str, Agg) {
 pub(crate) async fn read<R: StoreReader>(
     State(api): State<Arc<Api<R>>>,
     params: Params,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Written, Problem> {
     params.only(&["series", "from", "to", "step", "agg"])?;
     let names: Vec<String> = params.many("series").into_iter().map(str::to_owned).collect();
     if names.is_empty() {
@@ -121,11 +123,9 @@ pub(crate) async fn read<R: StoreReader>(
             series.push(one(&api.reader, id, name, &mut asked)?);
         }
         let (from, to) = (rfc3339(asked.time.start), rfc3339(asked.time.end));
-        // Here and not on the way out: a million numbers take their time.
-        let answer = Answer { from, to, step: asked.step, series };
-        serde_json::to_vec(&answer).map_err(|_| Problem::internal())
+        Written::of(&Answer { from, to, step: asked.step, series })
     });
-    answer.await.map(|json| ([(header::CONTENT_TYPE, "application/json")], json))
+    answer.await
 }
 
 #[derive(Serialize)]
@@ -151,17 +151,8 @@ struct SeriesAnswer {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Columns {
-    Raw { values: Vec<f64>, flags: Vec<Names> },
+    Raw { values: Vec<f64>, flags: Vec<FlagNames> },
     Steps(BTreeMap<&'static str, Vec<f64>>),
-}
-
-/// Flag bits that are written as a list of names.
-struct Names(u16);
-
-impl Serialize for Names {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(Flags(self.0).names())
-    }
 }
 
 fn one(
@@ -180,7 +171,8 @@ fn one(
             flagged = count_flags(&points);
             distance = completeness::distance(&points.times);
             let flags = if points.flags.is_empty() { vec![0; points.times.len()] } else { points.flags };
-            columns = Columns::Raw { values: points.values, flags: flags.into_iter().map(Names).collect() };
+            let flags = flags.into_iter().map(|bits| FlagNames(Flags(bits))).collect();
+            columns = Columns::Raw { values: points.values, flags };
             times = points.times;
         }
         Some(step) => {

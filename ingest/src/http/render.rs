@@ -1,8 +1,12 @@
 //! How readings, times and their freshness look in answers.
 
+use super::problem::Problem;
 use crate::store::{LatestPoint, StoreReader};
+use axum::response::{IntoResponse, Response};
+use http::header;
 use pantau_proto::{Flags, quantity};
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use std::sync::Arc;
 
 /// A list with its cursor.
 #[derive(Serialize)]
@@ -50,37 +54,66 @@ pub(crate) fn state(age_ms: i64, interval_ms: Option<u32>) -> State {
     }
 }
 
-/// An item of `/latest` and of `/live`.
-#[derive(Serialize)]
+/// An item of `/latest` and of `/live`. It is written out only when it is sent: thousands go into one answer.
 pub(crate) struct Item {
-    pub(crate) series: String,
-    pub(crate) station: String,
-    pub(crate) quantity: String,
-    pub(crate) unit: &'static str,
-    pub(crate) time: Option<String>,
-    pub(crate) value: f64,
-    pub(crate) age_s: f64,
+    pub(crate) series: Arc<str>,
+    /// Milliseconds since the epoch, UTC.
+    pub(crate) time: i64,
+    value: f64,
+    age_ms: i64,
     pub(crate) state: State,
-    pub(crate) flags: Vec<&'static str>,
+    flags: Flags,
 }
 
 impl Item {
     /// Of a series and its newest reading.
-    pub(crate) fn new(series: &str, point: &LatestPoint, now: i64) -> Self {
-        let (station, quantity, _) = parts(series);
+    pub(crate) fn new(series: Arc<str>, point: &LatestPoint, now: i64) -> Self {
         // A clock that runs ahead by a little is no negative age.
         let age_ms = now.saturating_sub(point.time).max(0);
-        Self {
-            series: series.to_owned(),
-            station: station.to_owned(),
-            quantity: quantity.to_owned(),
-            unit: unit(series),
-            time: rfc3339(point.time),
-            value: point.value,
-            age_s: age_ms as f64 / 1000.0,
-            state: state(age_ms, point.interval_ms),
-            flags: Flags(point.flags).names().collect(),
-        }
+        let state = state(age_ms, point.interval_ms);
+        Self { series, time: point.time, value: point.value, age_ms, state, flags: Flags(point.flags) }
+    }
+}
+
+impl Serialize for Item {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (station, quantity, _) = parts(&self.series);
+        let mut item = serializer.serialize_struct("Item", 9)?;
+        item.serialize_field("series", &*self.series)?;
+        item.serialize_field("station", station)?;
+        item.serialize_field("quantity", quantity)?;
+        item.serialize_field("unit", unit(&self.series))?;
+        item.serialize_field("time", &rfc3339(self.time))?;
+        item.serialize_field("value", &self.value)?;
+        item.serialize_field("age_s", &(self.age_ms as f64 / 1000.0))?;
+        item.serialize_field("state", &self.state)?;
+        item.serialize_field("flags", &FlagNames(self.flags))?;
+        item.end()
+    }
+}
+
+/// Flag bits that are written as a list of names.
+pub(crate) struct FlagNames(pub(crate) Flags);
+
+impl Serialize for FlagNames {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.names())
+    }
+}
+
+/// An answer that was written out where its query ran: a million numbers take their time, and the threads that speak
+/// with the clients have none.
+pub(crate) struct Written(Vec<u8>);
+
+impl Written {
+    pub(crate) fn of(answer: &impl Serialize) -> Result<Self, Problem> {
+        serde_json::to_vec(answer).map(Self).map_err(|_| Problem::internal())
+    }
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
     }
 }
 
@@ -91,5 +124,5 @@ pub(crate) fn items_of(reader: &impl StoreReader, station: &str, now: i64) -> Ve
     let ids: Vec<_> = series.iter().map(|info| info.id).collect();
     let points = reader.latest(&ids);
     let known = series.iter().zip(points);
-    known.filter_map(|(info, point)| point.map(|point| Item::new(&info.name, &point, now))).collect()
+    known.filter_map(|(info, point)| point.map(|point| Item::new(Arc::clone(&info.name), &point, now))).collect()
 }

@@ -57,6 +57,10 @@ impl SeriesItem {
     }
 }
 
+/// Series in a page at most: their names and newest readings are in memory, so a page of thousands is cheap, and a map
+/// of a city asks once.
+const SERIES_MAX: usize = 10_000;
+
 /// What `/series` and `/latest` may be narrowed to.
 pub(super) struct Wanted {
     prefix: String,
@@ -71,7 +75,7 @@ impl Wanted {
             prefix: params.one("station")?.map(|station| format!("{station}/")).unwrap_or_default(),
             quantity: params.one("quantity")?.map(str::to_owned),
             after: params.name_cursor::<SeriesName>()?,
-            limit: params.limit()?,
+            limit: params.limit(SERIES_MAX)?,
         })
     }
 

@@ -3,9 +3,9 @@
 
 use super::{
     Api,
-    params::Params,
+    params::{PAGE_MAX, Params},
     problem::Problem,
-    render::{Item, Page, State as Freshness, items_of},
+    render::{Item, Page, State as Freshness, items_of, rfc3339},
 };
 use crate::{config::Station, store::StoreReader};
 use axum::{
@@ -47,8 +47,8 @@ fn item(station: &str, known: Option<&Station>, latest: Vec<Item>, full: bool) -
         kind: known_or(|known| known.kind.clone()),
         assigned: known.is_some(),
         state: latest.iter().map(|item| item.state).min().unwrap_or(Freshness::Silent),
-        last: latest.iter().filter_map(|item| item.time.clone()).max(),
-        series: latest.iter().map(|item| item.series.clone()).collect(),
+        last: latest.iter().map(|item| item.time).max().and_then(rfc3339),
+        series: latest.iter().map(|item| item.series.to_string()).collect(),
         latest: full.then_some(latest),
     }
 }
@@ -59,7 +59,7 @@ pub(crate) async fn list<R: StoreReader>(
     params: Params,
 ) -> Result<Json<Page<StationItem>>, Problem> {
     params.only(&["limit", "cursor"])?;
-    let limit = params.limit()?;
+    let limit = params.limit(PAGE_MAX)?;
     let cursor = params.name_cursor::<DeviceName>()?;
     let page = api.query(move |api, gone| {
         let now = api.clock.now().0;
