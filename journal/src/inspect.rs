@@ -95,11 +95,15 @@ fn look<F: FileLayer>(
     dir: &Path,
     each: &mut dyn FnMut(Position, &[u8]),
 ) -> Result<Inspection, OpenError> {
+    let mut nothing = false;
     for _ in 0..LOOKS {
         let all = list(files, dir)?;
-        let nothing = all.is_empty();
+        // All segments can be released while they are being listed; then there are others by now.
+        if all.is_empty() && std::mem::replace(&mut nothing, true) {
+            return Ok(Inspection::default());
+        }
         let found = look_at(files, all, each);
-        if nothing || !found.segments.is_empty() {
+        if !found.segments.is_empty() {
             return Ok(found);
         }
     }
