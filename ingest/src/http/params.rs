@@ -88,11 +88,11 @@ impl Params {
     pub(crate) fn limit(&self, most: usize) -> Result<usize, Problem> {
         match self.one("limit")? {
             None => Ok(PAGE),
-            Some(text) => {
-                text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
-                    Problem::bad(format!("limit={text:?}; write a number from 1 to {most}"))
-                })
-            }
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=most).contains(limit))
+                .ok_or_else(|| Problem::bad(format!("limit={text:?}; write a number from 1 to {most}"))),
         }
     }
 

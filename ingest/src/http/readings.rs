@@ -32,10 +32,7 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// # Errors
 /// When there are too many, or one is no name of a series or unknown.
-pub(super) fn ids<R: StoreReader>(
-    api: &Api<R>,
-    names: &[impl AsRef<str>],
-) -> Result<Vec<SeriesId>, Problem> {
+pub(super) fn ids<R: StoreReader>(api: &Api<R>, names: &[impl AsRef<str>]) -> Result<Vec<SeriesId>, Problem> {
     let limit = api.limits.query_series;
     if names.len() > limit {
         return Err(Problem::bad(format!("{} series; {limit} may be asked for at once", names.len())));

@@ -124,5 +124,7 @@ pub(crate) fn items_of(reader: &impl StoreReader, station: &str, now: i64) -> Ve
     let ids: Vec<_> = series.iter().map(|info| info.id).collect();
     let points = reader.latest(&ids);
     let known = series.iter().zip(points);
-    known.filter_map(|(info, point)| point.map(|point| Item::new(Arc::clone(&info.name), &point, now))).collect()
+    known
+        .filter_map(|(info, point)| point.map(|point| Item::new(Arc::clone(&info.name), &point, now)))
+        .collect()
 }

@@ -1,19 +1,22 @@
 //! A column of numbers as bytes: pco where it helps, plain little-endian where it does not (a handful of points).
 //!
-//! A pco column is the wrapped format of pco 1: header, one chunk's metadata, one page. The count is kept outside.
+//! Integers are kept in the narrowest type that takes their range (narrow.rs); what reads them as i64 alone is for files
+//! that were written before.
 //!
 //! - **Values** that are decimals (`v == round(v·10^k) / 10^k`, bit for bit, for one `k ≤ 9` over the whole column) are kept
 //!   as the i64 `round(v·10^k)`, which takes a third less space and half the time than f64. Negative zero, NaN, infinities
 //!   and everything that would not come back bit for bit stay f64.
 //! - **Times** that jitter around a grid are kept as `i64 first, i64 step` and the pco column of `time − first − i·step`: a
 //!   difference of two jitters takes a bit more than a jitter.
-//! - Whether differences are taken is decided by an estimate of the bits that either way would need; pco's own search costs
-//!   as much as the rest and is wrong on short columns.
 
-use pco::wrapped::{FileCompressor, FileDecompressor};
-use pco::{ChunkConfig, DeltaSpec, ModeSpec};
+mod chunk;
+mod narrow;
+
+use pco::ChunkConfig;
 
 use super::bytes::{self, Cursor, Malformed};
+use chunk::{get_pco, put_pco};
+use narrow::{bits_around_the_middle, bits_of_differences};
 
 /// Encodings of an integer column.
 const INT_PCO: u8 = 0;
@@ -21,8 +24,12 @@ const INT_PLAIN: u8 = 1;
 const INT_GRID: u8 = 2;
 /// One number for all.
 const INT_SAME: u8 = 3;
-/// Encodings of a value column: 0..=9 is pco of i64 scaled by that power of ten.
+const INT_NARROW: u8 = 4;
+const INT_GRID_NARROW: u8 = 5;
+/// Encodings of a value column: 0..=9 is pco of i64 scaled by that power of ten, 32..=41 the same narrowed.
 const MAX_SCALE: u8 = 9;
+const NARROW: u8 = 32;
+const NARROW_MAX: u8 = NARROW + MAX_SCALE;
 const VALUE_PCO: u8 = 16;
 const VALUE_PLAIN: u8 = 17;
 
@@ -31,65 +38,14 @@ const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// the standard library is a call on baseline x86-64).
 const EXACT: f64 = 2_251_799_813_685_248.0;
 const ROUND: f64 = 6_755_399_441_055_744.0;
-/// Above it pco takes longer for nothing at our block sizes.
-const LEVEL: usize = 6;
-
-fn config(differences: bool) -> ChunkConfig {
-    let config = ChunkConfig::default().with_compression_level(LEVEL).with_mode_spec(ModeSpec::Classic);
-    config.with_delta_spec(if differences { DeltaSpec::TryConsecutive(1) } else { DeltaSpec::NoOp })
-}
-
-/// Whether the differences of neighbours need fewer bits than the distances to the middle.
-fn differences_are_smaller(numbers: &[i64]) -> bool {
-    bits_of_differences(numbers, 0) < bits_around_the_middle(numbers)
-}
-
-/// Bits that the distances to the middle need, all together.
-fn bits_around_the_middle(numbers: &[i64]) -> u64 {
-    let Some(&first) = numbers.first() else { return 0 };
-    let sum: i128 = numbers.iter().map(|number| i128::from(number.wrapping_sub(first))).sum();
-    let middle = first.wrapping_add((sum / numbers.len() as i128) as i64);
-    numbers.iter().map(|number| bits(number.wrapping_sub(middle))).sum()
-}
-
-/// Bits that the differences of neighbours need beyond the usual difference, all together.
-fn bits_of_differences(numbers: &[i64], usual: i64) -> u64 {
-    numbers.windows(2).map(|pair| bits(pair[1].wrapping_sub(pair[0]).wrapping_sub(usual))).sum()
-}
-
-fn bits(distance: i64) -> u64 {
-    u64::from(64 - distance.unsigned_abs().leading_zeros())
-}
-
-fn put_pco<T: pco::data_types::Number>(out: &mut Vec<u8>, numbers: &[T], config: &ChunkConfig) -> bool {
+/// Appends numbers as pco finds best, if that is shorter than they are.
+fn put_shorter<T: pco::data_types::Number>(out: &mut Vec<u8>, numbers: &[T]) -> bool {
     let start = out.len();
-    let mut write = || {
-        let file = FileCompressor::default();
-        file.write_header(&mut *out)?;
-        let mut chunk = file.chunk_compressor(numbers, config)?;
-        chunk.write_meta(&mut *out)?;
-        chunk.write_page(0, &mut *out)?;
-        Ok::<(), pco::errors::PcoError>(())
-    };
-    let written = write().is_ok() && out.len() - start < std::mem::size_of_val(numbers);
-    if !written {
+    let shorter = put_pco(out, numbers, &ChunkConfig::default()) && out.len() - start < size_of_val(numbers);
+    if !shorter {
         out.truncate(start);
     }
-    written
-}
-
-fn get_pco<T: pco::data_types::Number>(bytes: &[u8], count: usize) -> Result<Vec<T>, Malformed> {
-    let mut numbers = vec![T::default(); count];
-    let mut read = || {
-        let (file, rest) = FileDecompressor::new(bytes)?;
-        let (mut chunk, rest) = file.chunk_decompressor::<T, _>(rest)?;
-        let progress = chunk.page_decompressor(rest, count)?.read(&mut numbers)?;
-        Ok::<bool, pco::errors::PcoError>(progress.finished && progress.n_processed == count)
-    };
-    match read() {
-        Ok(true) => Ok(numbers),
-        _ => Err(Malformed("a column does not decompress")),
-    }
+    shorter
 }
 
 /// Appends integers and returns how they were encoded.
@@ -101,8 +57,8 @@ pub(crate) fn put_ints(out: &mut Vec<u8>, numbers: &[i64]) -> u8 {
         bytes::put_i64s(out, [*first].into_iter());
         return INT_SAME;
     }
-    if numbers.len() > 2 && put_pco(out, numbers, &config(differences_are_smaller(numbers))) {
-        return INT_PCO;
+    if numbers.len() > 2 && narrow::put_any(out, numbers) {
+        return INT_NARROW;
     }
     bytes::put_i64s(out, numbers.iter().copied());
     INT_PLAIN
@@ -114,13 +70,13 @@ pub(crate) fn put_times(out: &mut Vec<u8>, times: &[i64], scratch: &mut Vec<i64>
         let start = out.len();
         out.extend_from_slice(&first.to_le_bytes());
         out.extend_from_slice(&step.to_le_bytes());
-        if put_pco(out, scratch.as_slice(), &config(false)) {
-            return INT_GRID;
+        if narrow::put_level(out, scratch) {
+            return INT_GRID_NARROW;
         }
         out.truncate(start);
     }
-    if times.len() > 2 && put_pco(out, times, &config(true)) {
-        return INT_PCO;
+    if times.len() > 2 && narrow::put_rising(out, times) {
+        return INT_NARROW;
     }
     bytes::put_i64s(out, times.iter().copied());
     INT_PLAIN
@@ -160,10 +116,14 @@ pub(crate) fn get_ints(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec<i
             Ok(bytes::get_i64s(&mut Cursor::new(bytes), count)?.collect())
         }
         INT_SAME if bytes.len() == 8 => Ok(vec![Cursor::new(bytes).i64()?; count]),
-        INT_GRID => {
+        INT_NARROW => narrow::get(bytes, count, |number| number),
+        INT_GRID | INT_GRID_NARROW => {
             let mut cursor = Cursor::new(bytes);
             let (first, step) = (cursor.i64()?, cursor.i64()?);
-            let mut numbers: Vec<i64> = get_pco(cursor.rest(), count)?;
+            let mut numbers = match encoding {
+                INT_GRID => get_pco(cursor.rest(), count)?,
+                _ => narrow::get(cursor.rest(), count, |number| number)?,
+            };
             let mut base = first;
             for number in &mut numbers {
                 *number = number.wrapping_add(base);
@@ -179,12 +139,11 @@ pub(crate) fn get_ints(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec<i
 pub(crate) fn put_values(out: &mut Vec<u8>, values: &[f64], scratch: &mut Vec<i64>) -> u8 {
     if values.len() > 2 {
         if let Some(scale) = decimal_scale(values, scratch)
-            && put_pco(out, scratch.as_slice(), &config(differences_are_smaller(scratch)))
+            && narrow::put_any(out, scratch)
         {
-            return scale;
+            return NARROW + scale;
         }
-        let config = ChunkConfig::default();
-        if put_pco(out, values, &config) {
+        if put_shorter(out, values) {
             return VALUE_PCO;
         }
     }
@@ -199,6 +158,10 @@ pub(crate) fn get_values(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec
             let power = POWERS[usize::from(scale)];
             Ok(get_pco::<i64>(bytes, count)?.into_iter().map(|scaled| scaled as f64 / power).collect())
         }
+        NARROW..=NARROW_MAX => {
+            let power = POWERS[usize::from(encoding - NARROW)];
+            narrow::get(bytes, count, |scaled| scaled as f64 / power)
+        }
         VALUE_PCO => get_pco(bytes, count),
         VALUE_PLAIN if bytes.len() == count * 8 => {
             Ok(bytes::get_f64s(&mut Cursor::new(bytes), count)?.collect())
@@ -209,7 +172,7 @@ pub(crate) fn get_values(encoding: u8, bytes: &[u8], count: usize) -> Result<Vec
 
 /// Appends flags.
 pub(crate) fn put_flags(out: &mut Vec<u8>, flags: &[u16]) -> u8 {
-    if flags.len() > 8 && put_pco(out, flags, &ChunkConfig::default()) {
+    if flags.len() > 8 && put_shorter(out, flags) {
         return INT_PCO;
     }
     bytes::put_u16s(out, flags.iter().copied());
