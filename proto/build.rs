@@ -1,5 +1,5 @@
 //! Two things are made at build time, so that neither can fail at run time: client and server code from
-//! the schema (protox reads it, no protoc is needed), and the static table of quantities from
+//! the schemas (protox reads them, no protoc is needed), and the static table of quantities from
 //! `quantities.csv`.
 
 use std::error::Error;
@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-const SCHEMA: &str = "proto/pantau/v1/uplink.proto";
+const SCHEMAS: [&str; 2] = ["proto/pantau/v1/uplink.proto", "proto/pantau/v1/device.proto"];
 const CATALOGUE: &str = "quantities.csv";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     println!("cargo::rerun-if-changed={CATALOGUE}");
 
-    let descriptors = protox::compile([SCHEMA], ["proto"])?;
+    let descriptors = protox::compile(SCHEMAS, ["proto"])?;
     // `bytes::Bytes` for compressed bodies and refused payloads: they are cut out of the received
     // buffer, not copied.
     tonic_prost_build::configure().bytes(".").emit_rerun_if_changed(false).compile_fds(descriptors)?;

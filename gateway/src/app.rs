@@ -145,7 +145,7 @@ async fn run_on<F: FileLayer>(
     let decoder = Arc::new(Decoder::new(&config.decode_rules()));
     let intake = SpoolIntake::new(spool.clone(), Arc::clone(&decoder));
     let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
-    let (listener, _outbound) = Server::new(wiring::listener(&config.mqtt), intake, &opened.sessions, clock)?;
+    let (listener, outbound) = Server::new(wiring::listener(&config.mqtt), intake, &opened.sessions, clock)?;
     drop(opened.sessions);
     let stats = listener.stats();
     let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
@@ -179,6 +179,21 @@ async fn run_on<F: FileLayer>(
         "the keeper of the spool",
         keep(spool.clone(), Watch::new(lacking.is_some(), clock::monotonic()), stops.rest.clone()),
     );
+    start(&mut tasks, "what decoders ask of devices", {
+        let (outbox, stop) = (decoder.outbox(), stops.rest.clone());
+        async move {
+            loop {
+                let request = tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    request = outbox.next() => request,
+                };
+                // Whoever did not hear it is asked again with its next message.
+                if let Err(error) = outbound.publish(&request.topic, request.payload, false) {
+                    tracing::debug!(%error, topic = request.topic, "not published");
+                }
+            }
+        }
+    });
     start(
         &mut tasks,
         "the status page",

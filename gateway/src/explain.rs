@@ -104,6 +104,7 @@ pub fn explain(rules: &[DecodeRule], topic: &str, payload: &[u8], now: TimeMs) -
         ignored: batch.notes.ignored.take().unwrap_or_default(),
         time_from: batch.notes.time_from,
         online: batch.said_online(),
+        requests: batch.requests(),
         ..Explanation::default()
     };
     for (n, name) in columns.names.lines().enumerate() {

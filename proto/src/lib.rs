@@ -21,7 +21,7 @@ pub use reading::{Flags, Reading, TimeMs};
 pub const PROTOCOL: u32 = 1;
 
 /// Generated from `proto/pantau/v1/uplink.proto`: messages, [`v1::ingest_client`] and
-/// [`v1::ingest_server`].
+/// [`v1::ingest_server`]; and from `device.proto`: what a device may send, [`v1::DeviceReadings`].
 pub mod v1 {
     #![allow(
         clippy::all,

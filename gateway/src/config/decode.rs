@@ -45,12 +45,16 @@ pub enum Format {
     PantauJson,
     /// Only the bare number.
     Number,
+    /// `pantau.v1.DeviceReadings`, a protobuf message of `proto/`.
+    PantauProtobuf,
     /// JSON of any shape, by [`JsonRule`].
     Json,
     /// SenML as JSON (RFC 8428).
     SenmlJson,
     /// SenML as CBOR (RFC 8428).
     SenmlCbor,
+    /// Sparkplug B 3.0.
+    SparkplugB,
     /// Tasmota's SENSOR, STATE and LWT.
     Tasmota,
     /// Zigbee2MQTT's devices and their availability.
@@ -63,11 +67,13 @@ pub enum Format {
 
 impl Format {
     /// All formats with their names in the configuration.
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::Pantau, "pantau"),
         (Self::PantauJson, "pantau_json"),
         (Self::Number, "number"),
+        (Self::PantauProtobuf, "pantau_protobuf"),
         (Self::Json, "json"),
+        (Self::SparkplugB, "sparkplug_b"),
         (Self::SenmlJson, "senml_json"),
         (Self::SenmlCbor, "senml_cbor"),
         (Self::Tasmota, "tasmota"),
@@ -88,6 +94,8 @@ impl Format {
         match self {
             Self::Pantau | Self::PantauJson | Self::Number => Some("pantau/#"),
             Self::Json | Self::SenmlJson | Self::SenmlCbor => None,
+            Self::PantauProtobuf => Some("pantau-pb/#"),
+            Self::SparkplugB => Some("spBv1.0/#"),
             Self::Tasmota => Some("tele/#"),
             Self::Zigbee2mqtt => Some("zigbee2mqtt/#"),
             Self::TheThingsStack => Some("v3/+/devices/{device}/#"),

@@ -7,7 +7,7 @@
 //! Always: reading a payload is pure (no clock, no state) and never panics; what cannot be read is named by a reason and
 //! a sentence and goes on as a refused record. A payload that is readable but for some members gives its good members
 //! as readings and one refusal for the others. What has to be known of other messages (uplinks that come twice,
-//! devices online and off) is looked at and noted by a [`Batch`], and kept only when the spool has taken its messages.
+//! births, devices online and off) is looked at and noted by a [`Batch`], and kept only when the spool has taken its messages.
 
 mod cbor;
 mod chirpstack;
@@ -19,10 +19,14 @@ mod json;
 mod mapped;
 mod names;
 mod number;
+mod outbox;
+mod pantau_protobuf;
 mod pattern;
+mod protobuf;
 mod recent;
 mod rules;
 mod senml;
+mod sparkplug;
 mod tasmota;
 #[cfg(test)]
 mod tests;
@@ -31,7 +35,7 @@ mod time;
 mod tree;
 mod zigbee2mqtt;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use columns::{Columns, UNTIMED};
 #[cfg(test)]
@@ -40,6 +44,7 @@ pub(crate) use devices::Online;
 pub(crate) use fields::check_unit;
 pub(crate) use filter::TopicFilter;
 pub(crate) use mapped::Mapping;
+pub(crate) use outbox::Outbox;
 use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
 pub(crate) use time::{Zone, written};
@@ -71,6 +76,7 @@ impl Refusal {
 pub(crate) struct Decoder {
     rules: Vec<Rule>,
     state: Mutex<State>,
+    outbox: Arc<Outbox>,
 }
 
 /// What is known of messages before. Gone after a restart.
@@ -78,11 +84,13 @@ pub(crate) struct Decoder {
 struct State {
     uplinks: Recent,
     devices: Devices,
+    edges: sparkplug::Edges,
 }
 
 /// One message for the decoders.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'m> {
+    topic: &'m str,
     /// The topic after the literal levels that the rule's filter begins with.
     rest: &'m str,
     /// The level of the topic that names the device.
@@ -116,17 +124,29 @@ impl Decoder {
     /// Rules that do not parse are left out; the configuration's check refuses them before.
     pub(crate) fn new(rules: &[DecodeRule]) -> Self {
         let rules = rules.iter().filter_map(|rule| Rule::new(rule).ok()).collect();
-        Self { rules, state: Mutex::default() }
+        Self { rules, state: Mutex::default(), outbox: Arc::default() }
     }
 
     /// Begins to decode messages that are taken together or not at all.
     pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch { decoder: self, notes: Notes::default(), uplinks: Vec::new(), online: Vec::new(), repeated: 0 }
+        Batch {
+            decoder: self,
+            notes: Notes::default(),
+            uplinks: Vec::new(),
+            online: Vec::new(),
+            sparkplug: None,
+            repeated: 0,
+        }
     }
 
     /// Devices that said whether they are online.
     pub(crate) fn online(&self) -> Online {
         self.state().devices.online()
+    }
+
+    /// What decoders want to say to devices.
+    pub(crate) fn outbox(&self) -> Arc<Outbox> {
+        Arc::clone(&self.outbox)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -143,6 +163,7 @@ pub(crate) struct Batch<'d> {
     pub(crate) notes: Notes,
     uplinks: Vec<u128>,
     online: Vec<(String, bool, TimeMs)>,
+    sparkplug: Option<Box<sparkplug::Staged>>,
     repeated: u64,
 }
 
@@ -165,7 +186,7 @@ impl Batch<'_> {
             ));
         };
         let start = out.mark();
-        let message = Message { rest: matched.rest, device: matched.device, payload, arrival };
+        let message = Message { topic, rest: matched.rest, device: matched.device, payload, arrival };
         let decoded = self.one(message, rule, out);
         if out.since(start) > MAX_READINGS {
             out.back_to(start);
@@ -182,9 +203,9 @@ impl Batch<'_> {
             }
             self.uplinks.push(id);
         }
-        if let Some((device, online)) = self.notes.online.take() {
-            self.online.push((device, online, arrival));
-        }
+        let said = self.sparkplug.iter_mut().flat_map(|staged| staged.online.drain(..));
+        let said = self.notes.online.take().into_iter().chain(said);
+        self.online.extend(said.map(|(device, online)| (device, online, arrival)));
         decoded
     }
 
@@ -200,6 +221,12 @@ impl Batch<'_> {
             How::PantauJson => json::decode(rest, payload, out),
             How::Number if rest.contains('/') => number::decode(rest, payload, out),
             How::Number => Err(Refusal::new(Reason::BadName, "the topic needs a device and a quantity")),
+            How::PantauProtobuf => pantau_protobuf::decode(message, out, notes),
+            How::SparkplugB(fields) => {
+                let staged = self.sparkplug.get_or_insert_default();
+                let known = |node: &str| self.decoder.state().edges.get(node);
+                sparkplug::decode(message, fields, known, staged, out, notes)
+            }
             How::Json(mapping) => mapped::decode(message, mapping, out, notes),
             How::SenmlJson(fields) => senml::json(message, fields, out, notes),
             How::SenmlCbor(fields) => senml::cbor(message, fields, out, notes),
@@ -226,6 +253,17 @@ impl Batch<'_> {
                 state.devices.set(&device, online, at);
             }
         }
+        if let Some(staged) = self.sparkplug {
+            let mut state = self.decoder.state();
+            staged.edges.into_iter().for_each(|(node, edge)| state.edges.put(node, edge));
+            staged.requests.into_iter().for_each(|request| self.decoder.outbox.put(request));
+        }
         self.repeated
+    }
+
+    /// Topics of the messages that a commit would send.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let requests = self.sparkplug.iter().flat_map(|staged| &staged.requests);
+        requests.map(|request| request.topic.clone()).collect()
     }
 }

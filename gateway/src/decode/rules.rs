@@ -16,7 +16,9 @@ pub(super) enum How {
     Pantau,
     PantauJson,
     Number,
+    PantauProtobuf,
     Json(Box<Mapping>),
+    SparkplugB(Fields),
     SenmlJson(Fields),
     SenmlCbor(Fields),
     Tasmota(Zone, Fields),
@@ -62,6 +64,8 @@ impl Rule {
             Format::PantauJson => How::PantauJson,
             Format::Number => How::Number,
             Format::Json => How::Json(Box::new(Mapping::new(rule, zone)?)),
+            Format::PantauProtobuf => How::PantauProtobuf,
+            Format::SparkplugB => How::SparkplugB(fields()),
             Format::SenmlJson => How::SenmlJson(fields()),
             Format::SenmlCbor => How::SenmlCbor(fields()),
             Format::Tasmota => How::Tasmota(zone.unwrap_or(Zone::WIB), fields()),
@@ -76,7 +80,10 @@ impl Rule {
 /// A rule is no place for what its format does not ask.
 fn fits(rule: &DecodeRule) -> Result<(), Wrong> {
     let format = rule.format;
-    let own = matches!(format, Format::Pantau | Format::PantauJson | Format::Number);
+    let own = matches!(
+        format,
+        Format::Pantau | Format::PantauJson | Format::PantauProtobuf | Format::Number | Format::Json
+    );
     let unfit = [
         ("fields", !rule.fields.is_empty() && own, "the formats whose fields others name"),
         (

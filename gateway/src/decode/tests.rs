@@ -7,6 +7,7 @@ use super::*;
 use crate::config::Format;
 
 mod mapping;
+mod protobuf;
 mod senml;
 mod vendors;
 

@@ -48,7 +48,9 @@ pub(crate) struct Delivery {
 /// Why a message was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
-    #[error("the gateway publishes only on pantau/cmd/…, pantau/alarm/… and pantau/time, not on {0:?}")]
+    #[error(
+        "the gateway publishes only on pantau/cmd/…, pantau/alarm/…, pantau/time and spBv1.0/+/NCMD/…, not on {0:?}"
+    )]
     NotOurs(String),
     #[error("topic and payload are {0} bytes, {MAX_MESSAGE} are allowed")]
     TooLarge(usize),

@@ -3,8 +3,8 @@
 //!
 //! Rules from MQTT 3.1.1 and 5.0, section 4.7.
 
-/// What the gateway itself publishes.
-const OURS: [&str; 3] = ["pantau/cmd/#", "pantau/alarm/#", "pantau/time"];
+/// What the gateway itself publishes; the last is how Sparkplug edge nodes are asked for their births.
+const OURS: [&str; 4] = ["pantau/cmd/#", "pantau/alarm/#", "pantau/time", "spBv1.0/+/NCMD/#"];
 
 /// A topic that something can be published to: not empty, no wildcard, no NUL.
 pub(crate) fn is_name(topic: &str) -> bool {
