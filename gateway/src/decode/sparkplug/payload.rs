@@ -133,10 +133,8 @@ fn properties<'a>(bytes: &'a [u8], metric: &mut Metric<'a>) -> Result<(), Bad> {
     while let Some(key) = nth(&mut keys, 1)? {
         let Some(value) = nth(&mut values, 2)? else { return Err("a property without a value") };
         match key {
-            b"Quality" => {
-                if !matches!(property(value)?.0, None | Some(GOOD)) {
-                    metric.flags |= Flags::BAD_QUALITY;
-                }
+            b"Quality" if !matches!(property(value)?.0, None | Some(GOOD)) => {
+                metric.flags |= Flags::BAD_QUALITY;
             }
             b"engUnit" | b"EngUnit" | b"unit" | b"Unit" => metric.unit = property(value)?.1,
             _ => {}
