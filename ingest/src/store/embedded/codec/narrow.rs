@@ -6,12 +6,8 @@
 //! 1 i64 the smallest number; not for 8
 //! then  a pco column (chunk.rs) of number − smallest, unsigned; for 8 of the numbers as they are, i64
 //! ```
-//! What pco is to code follows from estimates of the bits that each way would need; its own search costs as much as the
-//! rest and is wrong on short columns.
-//! - the numbers themselves: noise around a level, states;
-//! - the differences of neighbours: what rises evenly or changes seldom;
-//! - what four neighbours do not foretell: noise on a level that moves. The difference of two such numbers has the noise of
-//!   both. Only for four bytes and less, and it takes three times as long to read: it must save something.
+//! Whether the numbers or the differences of neighbours are coded follows from an estimate of the bits that either way would
+//! need; pco's own search costs as much as the rest and is wrong on short columns.
 
 use pco::data_types::Number;
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
@@ -21,59 +17,11 @@ use super::chunk::{get_pco, put_pco};
 
 /// Above it pco takes longer for nothing at our block sizes.
 const LEVEL: usize = 6;
-/// Numbers that foretell the next.
-const NEIGHBOURS: usize = 4;
-/// Bits that the weights of the neighbours take.
-const WEIGHTS: f64 = 250.0;
-/// Bits a number that must be saved for that it is slower to read.
-const SLOWER: f64 = 0.1;
-
-/// What is coded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Numbers,
-    Differences,
-    Foretold,
-}
-
-/// The way that needs the fewest bits.
-fn way(numbers: &[i64]) -> Way {
-    let (way, distances) = if bits_of_differences(numbers, 0) < bits_around_the_middle(numbers) {
-        (Way::Differences, distances::<1>(numbers))
-    } else {
-        let middle = middle(numbers);
-        (Way::Numbers, numbers.iter().map(|number| distance(number.wrapping_sub(middle))).sum())
-    };
-    // A number takes a bit less when what is coded is half as far from nothing, but for what is next to nothing anyway.
-    let next_to_nothing = numbers.len() as f64 / 4.0;
-    let nearer = (distances + next_to_nothing) / (self::distances::<NEIGHBOURS>(numbers) + next_to_nothing);
-    let saved = numbers.len() as f64 * (nearer.log2() - SLOWER) - WEIGHTS;
-    if saved > 0.0 { Way::Foretold } else { way }
-}
-
-/// How far the numbers are from the mean of the `BEFORE` ones before them, all together.
-fn distances<const BEFORE: usize>(numbers: &[i64]) -> f64 {
-    let from_mean = |at: usize| {
-        let before = &numbers[at - BEFORE..at];
-        let sum = before.iter().fold(0, |sum: i64, near| sum.wrapping_add(numbers[at].wrapping_sub(*near)));
-        distance(sum) / BEFORE as f64
-    };
-    (BEFORE..numbers.len()).map(from_mean).sum()
-}
-
-fn distance(difference: i64) -> f64 {
-    difference.unsigned_abs() as f64
-}
-
-fn middle(numbers: &[i64]) -> i64 {
-    let Some(&first) = numbers.first() else { return 0 };
-    let sum: i128 = numbers.iter().map(|number| i128::from(number.wrapping_sub(first))).sum();
-    first.wrapping_add((sum / numbers.len() as i128) as i64)
-}
-
 /// Bits that the distances to the middle need, all together.
 pub(super) fn bits_around_the_middle(numbers: &[i64]) -> u64 {
-    let middle = middle(numbers);
+    let Some(&first) = numbers.first() else { return 0 };
+    let sum: i128 = numbers.iter().map(|number| i128::from(number.wrapping_sub(first))).sum();
+    let middle = first.wrapping_add((sum / numbers.len() as i128) as i64);
     numbers.iter().map(|number| bits(number.wrapping_sub(middle))).sum()
 }
 
@@ -86,35 +34,35 @@ fn bits(distance: i64) -> u64 {
     u64::from(64 - distance.unsigned_abs().leading_zeros())
 }
 
+/// Whether the differences of neighbours need fewer bits than the distances to the middle.
+fn differences_are_smaller(numbers: &[i64]) -> bool {
+    bits_of_differences(numbers, 0) < bits_around_the_middle(numbers)
+}
+
 /// Appends integers if that is shorter than 8 bytes each.
 pub(super) fn put_any(out: &mut Vec<u8>, numbers: &[i64]) -> bool {
-    put(out, numbers, way(numbers))
+    put(out, numbers, differences_are_smaller(numbers))
 }
 
 /// Appends what is noise around one level, if that is shorter than 8 bytes each.
 pub(super) fn put_level(out: &mut Vec<u8>, numbers: &[i64]) -> bool {
-    put(out, numbers, Way::Numbers)
+    put(out, numbers, false)
 }
 
 /// Appends what rises, if that is shorter than 8 bytes each.
 pub(super) fn put_rising(out: &mut Vec<u8>, numbers: &[i64]) -> bool {
-    put(out, numbers, Way::Differences)
+    put(out, numbers, true)
 }
 
-fn put(out: &mut Vec<u8>, numbers: &[i64], way: Way) -> bool {
+fn put(out: &mut Vec<u8>, numbers: &[i64], differences: bool) -> bool {
     let (Some(&least), Some(&most)) = (numbers.iter().min(), numbers.iter().max()) else { return false };
     let range = most.wrapping_sub(least).cast_unsigned();
     let start = out.len();
-    let delta = match way {
-        Way::Numbers => DeltaSpec::NoOp,
-        Way::Foretold if u32::try_from(range).is_ok() => DeltaSpec::TryConv1(NEIGHBOURS),
-        Way::Differences | Way::Foretold => DeltaSpec::TryConsecutive(1),
-    };
     let config = ChunkConfig::default()
         .with_compression_level(LEVEL)
         .with_mode_spec(ModeSpec::Classic)
         .with_enable_8_bit(true)
-        .with_delta_spec(delta);
+        .with_delta_spec(if differences { DeltaSpec::TryConsecutive(1) } else { DeltaSpec::NoOp });
     let mut put_as = |width: u8| {
         out.push(width);
         if width < 8 {
@@ -170,21 +118,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_column_is_coded_the_way_that_suits_it() {
-        let mut chance = 1_u64;
-        let mut noise = |range: i64| {
-            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (chance >> 33) as i64 % range
-        };
-        let level: Vec<i64> = (0..1_000).map(|_| 35 + noise(9)).collect();
-        let counter: Vec<i64> = (0..1_000).map(|at| at * 3).collect();
-        let drift: Vec<i64> = (0..4_000).map(|at| at / 5 + noise(12)).collect();
-        assert_eq!(way(&level), Way::Numbers);
-        assert_eq!(way(&counter), Way::Differences);
-        assert_eq!(way(&drift), Way::Foretold);
-    }
-
-    #[test]
     fn every_width_comes_back() {
         let ends = [i64::from(u8::MAX), i64::from(u16::MAX), i64::from(u32::MAX), i64::MAX];
         for (most, width) in ends.into_iter().zip([1, 2, 4, 8]) {
@@ -197,6 +130,22 @@ mod tests {
                     assert_eq!(out[0], width);
                     assert_eq!(get(&out, numbers.len(), |number| number).unwrap(), numbers);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_length_comes_back() {
+        let mut chance = 1_u64;
+        let mut noise = || {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (chance >> 33) as i64 % 40
+        };
+        let numbers: Vec<i64> = (0..4_100).map(|at| at / 3 + noise()).collect();
+        for len in (3..1_100).chain(4_080..4_100) {
+            let mut out = Vec::new();
+            if put_any(&mut out, &numbers[..len]) {
+                assert_eq!(get(&out, len, |number| number).unwrap(), numbers[..len]);
             }
         }
     }
