@@ -61,8 +61,9 @@ fn adopt_rollups<F: FileLayer>(
                     continue;
                 }
                 put(manifest, FileRef { id, bytes: 0, rollup_bytes: rollup.bytes });
-                let lost =
-                    rollup.extents(files, &mut |extent| count(manifest, extent.series, extent.count))?;
+                let lost = rollup.extents(files, &(0..=u32::MAX), &mut |extent| {
+                    count(manifest, extent.series, extent.count);
+                })?;
                 damage.extend(lost.into_iter().map(|lost| format!("data/{name}: {lost}")));
             }
             Err(error) if error.kind() != io::ErrorKind::InvalidData => return Err(error),

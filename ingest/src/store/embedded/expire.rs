@@ -6,8 +6,9 @@
 //! - What is known of each series (first, newest, how many) follows what is left. One of which nothing is left stays known.
 //! - Counters of what was stored do not shrink; what was dropped is counted beside them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use pantau_journal::FileLayer;
@@ -24,6 +25,8 @@ use super::slot::Left;
 
 /// Series that are counted anew at once: the writer waits for that at most.
 const CHUNK: usize = 512;
+/// Series whose roll-ups are looked at together: what is gathered of them is in memory.
+const GATHERED: usize = if cfg!(test) { 4 } else { 8_192 };
 /// Of pages of the files' indexes, while that is done.
 const CACHE_BYTES: usize = 1 << 20;
 
@@ -84,36 +87,45 @@ impl<F: FileLayer> Compactor<F> {
         Ok(true)
     }
 
-    /// Counts the series of dropped files anew.
+    /// Counts the series of dropped files anew. In memory are a byte a series, and what is gathered of a few.
     fn recount(&self, gone: &[Arc<DataFile>]) -> io::Result<()> {
-        let mut series = BTreeSet::new();
+        let mut concerned = vec![false; self.shared.lock().slots.len()];
+        let mut mark = |series: u32| {
+            if let Some(concerned) = concerned.get_mut(series as usize) {
+                *concerned = true;
+            }
+        };
         for file in gone {
-            scan(&self.files, file, &mut |entry| {
-                series.insert(entry.summary.series);
-            })?;
-            self.rolled(file, &mut |extent| {
-                series.insert(extent.series);
-            })?;
+            scan(&self.files, file, &mut |entry| mark(entry.summary.series))?;
+            self.rolled(file, &(0..=u32::MAX), &mut |extent| mark(extent.series))?;
         }
+        let cache = PageCache::new(CACHE_BYTES);
+        for (start, concerned) in (0..).step_by(GATHERED).zip(concerned.chunks(GATHERED)) {
+            let marked = (start..).zip(concerned).filter(|(_, concerned)| **concerned);
+            let series: Vec<u32> = marked.map(|(series, _)| series).collect();
+            self.recount_some(&series, &cache)?;
+        }
+        Ok(())
+    }
+
+    /// Counts some series anew, which are in order.
+    fn recount_some(&self, series: &[u32], cache: &PageCache) -> io::Result<()> {
+        let (Some(first), Some(last)) = (series.first(), series.last()) else { return Ok(()) };
         let mut rolled: BTreeMap<u32, Left> = BTreeMap::new();
         let existing = self.shared.lock().files.clone();
         for file in existing.iter() {
-            self.rolled(file, &mut |extent| {
-                if series.contains(&extent.series) {
-                    rolled.entry(extent.series).or_default().add_extent(&extent);
-                }
+            self.rolled(file, &(*first..=*last), &mut |extent| {
+                rolled.entry(extent.series).or_default().add_extent(&extent);
             })?;
         }
         drop(existing);
-        let series: Vec<u32> = series.into_iter().collect();
-        let cache = PageCache::new(CACHE_BYTES);
         for chunk in series.chunks(CHUNK) {
             loop {
                 let (files, flushes) = {
                     let state = self.shared.lock();
                     (state.files.clone(), state.flushes)
                 };
-                let left = self.left(chunk, &rolled, &files, &cache)?;
+                let left = self.left(chunk, &rolled, &files, cache)?;
                 let mut state = self.shared.lock();
                 // A flush in between moved readings from memory into a file that was not looked at.
                 if state.flushes == flushes {
@@ -125,11 +137,16 @@ impl<F: FileLayer> Compactor<F> {
         Ok(())
     }
 
-    /// Shows what a file's roll-up knows of each series, where its readings were dropped.
-    fn rolled(&self, file: &DataFile, each: &mut dyn FnMut(Extent)) -> io::Result<()> {
+    /// Shows what a file's roll-up knows of some series, where its readings were dropped.
+    fn rolled(
+        &self,
+        file: &DataFile,
+        series: &RangeInclusive<u32>,
+        each: &mut dyn FnMut(Extent),
+    ) -> io::Result<()> {
         if let Some(rollup) = file.rollup.get().filter(|_| file.bytes == 0) {
             // Its damage was told at the opening.
-            rollup.extents(&self.files, each)?;
+            rollup.extents(&self.files, series, each)?;
         }
         Ok(())
     }

@@ -30,6 +30,8 @@ use crate::store::types::SeriesId;
 
 /// Wait after a flush that failed.
 const RETRY: Duration = Duration::from_secs(1);
+/// Names that are written at once.
+const NAMES: u32 = 4_096;
 /// Of the pages that were read last: series come in the order of their numbers, as they stand in the pages.
 const CACHE_BYTES: usize = 1 << 20;
 
@@ -156,8 +158,9 @@ impl<F: FileLayer> Flusher<F> {
         let shared = self.shared.clone();
         // Held until readers see what it says: else a merge could come in between.
         let mut manifest = shared.manifest();
-        let names = shared.catalog().slice(self.names.series, frozen.series);
-        let names_bytes = self.names.append(&self.files, &names)?;
+        let names = |from: u32| shared.catalog().slice(from, from.saturating_add(NAMES).min(frozen.series));
+        let pieces = (self.names.series..frozen.series).step_by(NAMES as usize).map(names);
+        let names_bytes = self.names.append(&self.files, pieces)?;
         let mut next = manifest.clone();
         next.generation += 1;
         next.next_file = next_file;

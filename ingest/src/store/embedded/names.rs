@@ -66,36 +66,47 @@ impl NameLog {
         Ok((Self { path, bytes, series }, damage))
     }
 
-    /// Adds names durably. What was written beyond `bytes` before (by a flush that failed later) is overwritten.
-    pub(crate) fn append<F: FileLayer>(&self, files: &F, names: &[NewSeries]) -> io::Result<u64> {
-        let mut out = Vec::new();
+    /// Adds names durably, piece by piece. What was written beyond `bytes` before (by a flush that failed later) is
+    /// overwritten.
+    pub(crate) fn append<F: FileLayer>(
+        &self,
+        files: &F,
+        pieces: impl Iterator<Item = Vec<NewSeries>>,
+    ) -> io::Result<u64> {
         let fresh = self.bytes < HEADER.len() as u64;
-        if fresh {
-            out.extend_from_slice(&HEADER);
-        } else if names.is_empty() {
+        let mut pieces = pieces.peekable();
+        if !fresh && pieces.peek().is_none() {
             return Ok(self.bytes);
         }
-        for name in names {
-            let start = out.len();
-            out.extend_from_slice(&[0; 8]);
-            put_series(&mut out, name);
-            let len = (out.len() - start - 8) as u32;
-            out[start + 4..start + 8].copy_from_slice(&len.to_le_bytes());
-            let crc = crc32c::crc32c(&out[start + 4..]);
-            out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
+        let file = if fresh { fs::create_anew(files, &self.path)? } else { files.open(&self.path)? };
+        let mut at = self.bytes;
+        if fresh {
+            files.write_at(&file, &HEADER, 0)?;
+            at = HEADER.len() as u64;
         }
-        let (file, at) = if fresh {
-            (fs::create_anew(files, &self.path)?, 0)
-        } else {
-            (files.open(&self.path)?, self.bytes)
-        };
-        files.write_at(&file, &out, at)?;
+        let mut out = Vec::new();
+        for piece in pieces {
+            piece.iter().for_each(|name| put(name, &mut out));
+            files.write_at(&file, &out, at)?;
+            at += out.len() as u64;
+            out.clear();
+        }
         files.sync_data(&file)?;
         if fresh {
             files.sync_dir(self.path.parent().unwrap_or(Path::new(".")))?;
         }
-        Ok(at + out.len() as u64)
+        Ok(at)
     }
+}
+
+fn put(name: &NewSeries, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 8]);
+    put_series(out, name);
+    let len = (out.len() - start - 8) as u32;
+    out[start + 4..start + 8].copy_from_slice(&len.to_le_bytes());
+    let crc = crc32c::crc32c(&out[start + 4..]);
+    out[start..start + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// What can be wrong with the log.

@@ -192,7 +192,7 @@ fn open_rollup<F: FileLayer>(
         Err(error) => return Err(error),
     };
     if part.bytes == 0 {
-        let lost = rollup.extents(files, &mut |extent| {
+        let lost = rollup.extents(files, &(0..=u32::MAX), &mut |extent| {
             state.grow(extent.series as usize + 1);
             if let Some(slot) = state.slots.get_mut(extent.series as usize) {
                 slot.note_extent(&extent);

@@ -10,6 +10,7 @@
 //! In memory is where the packs lie. A file whose directory is damaged is walked pack by pack, as a data file is.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,21 +115,27 @@ impl Rollup {
         self.packs.iter().any(|pack| pack.holds == Holds::Extents)
     }
 
-    /// What is known of each series of a full roll-up. A pack that cannot be read is left out, and told.
+    /// What is known of some series of a full roll-up. A pack that cannot be read is left out, and told.
     pub(crate) fn extents<F: FileLayer>(
         &self,
         files: &F,
+        series: &RangeInclusive<u32>,
         each: &mut dyn FnMut(Extent),
     ) -> io::Result<Vec<String>> {
         let file = files.open(&self.path)?;
         let mut damage = Vec::new();
-        for found in self.packs.iter().filter(|pack| pack.holds == Holds::Extents) {
+        let wanted = |pack: &&PackRef| {
+            pack.holds == Holds::Extents && pack.first <= *series.end() && pack.last >= *series.start()
+        };
+        for found in self.packs.iter().filter(wanted) {
             let read = self.read_bytes(files, &file, found).and_then(|bytes| {
                 let (head, columns) = pack::open(&bytes).map_err(malformed)?;
                 columns.extents(head).map_err(malformed)
             });
             match read {
-                Ok(extents) => extents.into_iter().for_each(&mut *each),
+                Ok(extents) => {
+                    extents.into_iter().filter(|extent| series.contains(&extent.series)).for_each(&mut *each);
+                }
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     damage.push(format!("{error} (series {} to {})", found.first, found.last));
                 }

@@ -10,8 +10,8 @@ use super::super::point::Point;
 use super::super::rollup::{Cache, Extent, Extra, Fold, Rollup, Wanted};
 use super::super::{Config, Opened, open};
 use super::support::{ALL, gateway};
-use crate::store::StoreReader;
 use crate::store::types::{Level, SeriesId};
+use crate::store::{Names, StoreReader};
 
 const START: i64 = 1_772_323_200_000 - 300 * 10_000; // 50 minutes before 2026-03-01T00:00:00Z
 
@@ -76,7 +76,10 @@ fn a_roll_up_of_format_1_is_read() {
     let (rollup, mended) = Rollup::open(&files, &path).unwrap();
     assert_eq!((rollup.id.rollup_name().as_str(), mended), (name, None));
     let mut extents = Vec::new();
-    assert_eq!(rollup.extents(&files, &mut |extent| extents.push(extent)).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        rollup.extents(&files, &(0..=u32::MAX), &mut |extent| extents.push(extent)).unwrap(),
+        Vec::<String>::new()
+    );
     for series in 0..3 {
         let points = february(series);
         let (first, last) = (points[0], points[points.len() - 1]);
