@@ -70,7 +70,7 @@ pub async fn run_on<F: FileLayer>(
     let late_after = i64::try_from(config.limits.late_after.as_millis()).unwrap_or(i64::MAX);
     let compactor_clock = clock.clone();
     let committer =
-        Committer::new(store, &reader, late_after, clock.clone(), live.clone(), feed, commit_metrics);
+        Committer::new(store, reader.clone(), late_after, clock.clone(), live.clone(), feed, commit_metrics);
     let shared = Arc::new(grpc::Shared {
         intake: intake.clone(),
         reader: reader.clone(),

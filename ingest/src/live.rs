@@ -43,7 +43,7 @@ impl Live {
     }
 
     /// Calls out the readings of durable commits. Late ones are history, not news: they are left out.
-    pub fn publish(&self, commits: &[Commit], name: impl Fn(SeriesId) -> Option<Arc<str>>) {
+    pub fn publish(&self, commits: &[Commit], mut name: impl FnMut(SeriesId) -> Option<Arc<str>>) {
         if self.0.receiver_count() == 0 {
             return;
         }

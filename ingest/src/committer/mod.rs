@@ -22,7 +22,7 @@ use crate::{
     live::Live,
     metrics::CommitMetrics,
     quarantine::Feed,
-    store::{Commit, Store, StoreError, StoreReader},
+    store::{Commit, Names, Store, StoreError},
 };
 use plan::{Plan, Planner};
 use registry::Registry;
@@ -50,18 +50,18 @@ pub struct Committer<S> {
 }
 
 impl<S: Store> Committer<S> {
-    /// A committer for a store whose series `reader` lists. Readings older than `late_after_ms` at their commit are
-    /// flagged late.
+    /// A committer for a store that knows these names. Readings older than `late_after_ms` at their commit are flagged
+    /// late.
     pub fn new(
         store: S,
-        reader: &impl StoreReader,
+        names: impl Names + 'static,
         late_after_ms: i64,
         clock: Clock,
         live: Live,
         quarantine: Feed,
         metrics: Arc<CommitMetrics>,
     ) -> Self {
-        let planner = Planner::new(Registry::load(reader), late_after_ms);
+        let planner = Planner::new(Registry::new(names, store.next_series()), late_after_ms);
         Self { store, planner, clock, live, quarantine, metrics, alone: 0 }
     }
 
@@ -146,7 +146,7 @@ impl<S: Store> Committer<S> {
             }
         }
         commits.truncate(durable);
-        self.live.publish(&commits, |id| self.planner.registry.name(id).cloned());
+        self.live.publish(&commits, |id| self.planner.registry.called(id));
         self.quarantine.offer(commits);
         Ok(())
     }

@@ -30,7 +30,6 @@ pub(crate) struct Plan {
 }
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Planner {
     pub(crate) registry: Registry,
     streams: HashMap<GatewayId, Stream>,

@@ -1,49 +1,36 @@
-//! Which series and devices there are. The committer owns it: the one place where all gateways meet.
+//! Which series and devices there are. The committer owns it: the one place where all gateways meet. The store knows them;
+//! here is only what it does not know yet.
 //!
 //! Always true: an id that leaves here is either durable ([`Registry::remember`]) or part of the commits that are
 //! being made; when those fail, [`Registry::forget`] takes back everything that is not durable.
 
-use crate::store::{NewSeries, SeriesId, StoreReader};
+use crate::store::{Names, NewSeries, SeriesId};
 use hashbrown::HashMap;
 use pantau_proto::{GatewayId, SeriesName};
 use std::sync::Arc;
 
-/// Series by name, devices by owner.
-#[derive(Debug, Default)]
+/// Names that are kept for calling out readings.
+const CALLED: usize = 8_192;
+
+/// See the module.
 pub(crate) struct Registry {
-    names: Vec<Arc<str>>,
+    /// What is durable.
+    known: Box<dyn Names>,
+    durable: u32,
+    /// The id of the next new series.
+    next: u32,
+    /// What is not durable: series by name, and devices by their first series and owner.
     ids: HashMap<Arc<str>, SeriesId>,
-    owners: HashMap<String, GatewayId>,
-    durable: usize,
-    claimed: Vec<(usize, String)>,
+    owners: HashMap<String, (SeriesId, GatewayId)>,
+    /// Names by the last digits of their id: while somebody watches, the same ones are wanted over and over.
+    called: Vec<Option<(SeriesId, Arc<str>)>>,
 }
 
 impl Registry {
-    /// Everything that the store knows.
-    pub(crate) fn load(reader: &impl StoreReader) -> Self {
-        let mut known = Vec::new();
-        let mut after: Option<Arc<str>> = None;
-        loop {
-            let page = reader.series("", after.as_deref(), 10_000);
-            known.extend(page.items.into_iter().map(|info| (info.id, info.name, info.gateway)));
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        // In the order of ids, so that the gateway that was first keeps the device.
-        known.sort_unstable_by_key(|(id, ..)| *id);
-        let mut registry = Self::default();
-        for (id, name, gateway) in known {
-            let device = name.split('/').next().unwrap_or_default();
-            if !registry.owners.contains_key(device) {
-                registry.owners.insert(device.to_owned(), gateway);
-            }
-            registry.ids.insert(Arc::clone(&name), id);
-            registry.names.push(name);
-        }
-        registry.durable = registry.names.len();
-        registry
+    /// For a store whose next new series is `next`.
+    pub(crate) fn new(known: impl Names + 'static, next: SeriesId) -> Self {
+        let (ids, owners) = (HashMap::new(), HashMap::new());
+        Self { known: Box::new(known), durable: next.0, next: next.0, ids, owners, called: Vec::new() }
     }
 
     /// The id of a series as this gateway may report it; new ones are pushed to `new_series`.
@@ -56,51 +43,61 @@ impl Registry {
         gateway: &GatewayId,
         new_series: &mut Vec<NewSeries>,
     ) -> Result<SeriesId, GatewayId> {
-        let device = name.device();
-        match self.owners.get(device) {
-            Some(owner) if owner != gateway => return Err(owner.clone()),
+        match self.owner(name.device()) {
+            Some(owner) if owner != *gateway => return Err(owner),
             Some(_) => {}
             None => {
-                self.owners.insert(device.to_owned(), gateway.clone());
-                // Its first series is the next one.
-                self.claimed.push((self.names.len(), device.to_owned()));
+                let first = (SeriesId(self.next), gateway.clone());
+                self.owners.insert(name.device().to_owned(), first);
             }
         }
-        if let Some(id) = self.ids.get(name.as_str()) {
-            return Ok(*id);
+        let name = name.as_str();
+        if let Some(id) = self.ids.get(name).copied().or_else(|| self.known.find(name)) {
+            return Ok(id);
         }
-        let name: Arc<str> = Arc::from(name.as_str());
-        let id = SeriesId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
-        self.names.push(Arc::clone(&name));
+        let (id, name) = (SeriesId(self.next), Arc::<str>::from(name));
+        self.next = self.next.saturating_add(1);
         self.ids.insert(Arc::clone(&name), id);
         new_series.push(NewSeries { id, name, gateway: gateway.clone() });
         Ok(id)
     }
 
-    /// The name of a series that was given an id here.
-    pub(crate) fn name(&self, id: SeriesId) -> Option<&Arc<str>> {
-        self.names.get(id.index())
+    /// The name of a series that is durable.
+    pub(crate) fn called(&mut self, id: SeriesId) -> Option<Arc<str>> {
+        if self.called.is_empty() {
+            self.called.resize(CALLED, None);
+        }
+        let place = self.called.get_mut(id.index() % CALLED)?;
+        match place {
+            Some((other, name)) if *other == id => Some(Arc::clone(name)),
+            _ => {
+                let name = self.known.name(id)?;
+                *place = Some((id, Arc::clone(&name)));
+                Some(name)
+            }
+        }
     }
 
     /// The gateway that owns a device.
-    pub(crate) fn owner(&self, device: &str) -> Option<&GatewayId> {
-        self.owners.get(device)
+    pub(crate) fn owner(&self, device: &str) -> Option<GatewayId> {
+        let fresh = self.owners.get(device).map(|(_, owner)| owner.clone());
+        fresh.or_else(|| self.known.owner(device))
     }
 
     /// The next `count` new series are durable now.
     pub(crate) fn remember(&mut self, count: usize) {
-        self.durable += count;
-        let durable = self.durable;
-        self.claimed.retain(|(first, _)| *first >= durable);
+        self.durable = self.durable.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        if self.durable >= self.next {
+            (self.ids, self.owners) = (HashMap::new(), HashMap::new());
+        } else if count > 0 {
+            self.ids.retain(|_, id| id.0 >= self.durable);
+            self.owners.retain(|_, (first, _)| first.0 >= self.durable);
+        }
     }
 
     /// What is not durable never happened.
     pub(crate) fn forget(&mut self) {
-        for name in self.names.drain(self.durable..) {
-            self.ids.remove(&name);
-        }
-        for (_, device) in self.claimed.drain(..) {
-            self.owners.remove(&device);
-        }
+        (self.ids, self.owners) = (HashMap::new(), HashMap::new());
+        self.next = self.durable;
     }
 }

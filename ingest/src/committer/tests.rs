@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     intake::{Answer, Intake, Source},
     store::embedded::Retention,
-    store::{Loss, Refused, SeriesId},
+    store::{Loss, NewSeries, Refused, SeriesId},
     validate::{self, Entry},
 };
 use pantau_proto::{
@@ -73,10 +73,32 @@ impl Store for ModelStore {
     }
 }
 
+impl Names for ModelStore {
+    fn find(&self, name: &str) -> Option<SeriesId> {
+        self.series(|series| &*series.name == name).map(|series| series.id)
+    }
+
+    fn name(&self, id: SeriesId) -> Option<Arc<str>> {
+        self.series(|series| series.id == id).map(|series| series.name)
+    }
+
+    fn owner(&self, device: &str) -> Option<GatewayId> {
+        let of_device = |series: &NewSeries| series.name.split('/').next() == Some(device);
+        self.series(of_device).map(|series| series.gateway)
+    }
+}
+
+impl ModelStore {
+    fn series(&self, wanted: impl Fn(&NewSeries) -> bool) -> Option<NewSeries> {
+        let model = self.0.lock().unwrap();
+        model.commits.iter().flat_map(|commit| &commit.new_series).find(|series| wanted(series)).cloned()
+    }
+}
+
 fn committer(store: ModelStore) -> Committer<ModelStore> {
     Committer {
+        planner: Planner::new(Registry::new(store.clone(), store.next_series()), 600_000),
         store,
-        planner: Planner::new(Registry::default(), 600_000),
         clock: Clock::manual(TimeMs(NOW)),
         live: Live::default(),
         quarantine: Feed::nowhere(),

@@ -1,6 +1,7 @@
 //! The engine that the configuration chose, as one type: everything behind it is generic over the traits only.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use pantau_journal::FileLayer;
 use pantau_proto::{Epoch, GatewayId, RangeSet};
@@ -10,7 +11,7 @@ use super::remote::{RemoteReader, RemoteStore};
 use super::types::{
     Agg, Buckets, Commit, Counters, GatewayState, LatestPoint, Points, SeriesId, SeriesInfo, SeriesPage,
 };
-use super::{ReadError, Store, StoreError, StoreReader};
+use super::{Names, ReadError, Store, StoreError, StoreReader};
 
 /// The writing half of the chosen engine.
 #[expect(clippy::large_enum_variant, reason = "there is one in a process")]
@@ -98,13 +99,23 @@ impl<F: FileLayer> Clone for AnyReader<F> {
     }
 }
 
+impl<F: FileLayer> Names for AnyReader<F> {
+    fn find(&self, name: &str) -> Option<SeriesId> {
+        either!(self, reader => reader.find(name))
+    }
+
+    fn name(&self, series: SeriesId) -> Option<Arc<str>> {
+        either!(self, reader => reader.name(series))
+    }
+
+    fn owner(&self, device: &str) -> Option<GatewayId> {
+        either!(self, reader => reader.owner(device))
+    }
+}
+
 impl<F: FileLayer> StoreReader for AnyReader<F> {
     fn latest(&self, series: &[SeriesId]) -> Vec<Option<LatestPoint>> {
         either!(self, reader => reader.latest(series))
-    }
-
-    fn find(&self, name: &str) -> Option<SeriesId> {
-        either!(self, reader => reader.find(name))
     }
 
     fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage {

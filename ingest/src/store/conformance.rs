@@ -13,7 +13,7 @@ use pantau_proto::{Epoch, Flags, GatewayId};
 use super::embedded::{self, Opened};
 use super::remote::{Database, Metrics};
 use super::{
-    Agg, Commit, Loss, NewSeries, Points, ReadError, Refused, SeriesId, Store, StoreError, StoreReader,
+    Agg, Commit, Loss, Names, NewSeries, Points, ReadError, Refused, SeriesId, Store, StoreError, StoreReader,
 };
 
 const NOW: i64 = 1_700_000_000_000;
@@ -195,6 +195,11 @@ fn readable_when_append_returns<E: Engine>(engine: &E) {
     assert_eq!(latest[1].map(|point| (point.time, point.value)), Some((NOW + 20, 3.0)));
     assert_eq!(latest[2], None);
     assert_eq!(reader.find("one-a/pm2_5"), Some(first));
+    assert_eq!(
+        (reader.name(first).as_deref(), reader.name(store.next_series())),
+        (Some("one-a/pm2_5"), None)
+    );
+    assert_eq!((reader.owner("one-b"), reader.owner("one-c")), (Some(gateway("gw-1")), None));
     let page = reader.series("one-", None, 1);
     assert_eq!((&*page.items[0].name, page.next.as_deref()), ("one-a/pm2_5", Some("one-a/pm2_5")));
     let page = reader.series("one-", page.next.as_deref(), 1);

@@ -24,6 +24,7 @@ pub mod remote;
 mod types;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use pantau_proto::{Epoch, GatewayId, RangeSet};
 
@@ -69,14 +70,24 @@ pub trait Store: Send {
     fn flush(&mut self) -> Result<(), StoreError>;
 }
 
-/// The reading half: a cheap clone, for any number of threads. All calls but `latest`, `find` and the counters may read
-/// files, so async callers go through `spawn_blocking`. Times are milliseconds since the epoch, ranges are half-open.
-pub trait StoreReader: Clone + Send + Sync + 'static {
-    /// The reading with the greatest time of each series asked for, `None` where there is none.
-    fn latest(&self, series: &[SeriesId]) -> Vec<Option<LatestPoint>>;
-
+/// Who is who, from memory.
+pub trait Names: Send + Sync {
     /// The id of a series by its full name.
     fn find(&self, name: &str) -> Option<SeriesId>;
+
+    /// The full name of a series.
+    fn name(&self, series: SeriesId) -> Option<Arc<str>>;
+
+    /// The gateway that owns a device: who was the first to report one of its series.
+    fn owner(&self, device: &str) -> Option<GatewayId>;
+}
+
+/// The reading half: a cheap clone, for any number of threads. All calls but `latest`, those of [`Names`] and the counters
+/// may read files, so async callers go through `spawn_blocking`. Times are milliseconds since the epoch, ranges are
+/// half-open.
+pub trait StoreReader: Names + Clone + 'static {
+    /// The reading with the greatest time of each series asked for, `None` where there is none.
+    fn latest(&self, series: &[SeriesId]) -> Vec<Option<LatestPoint>>;
 
     /// The series whose name starts with `prefix`, in the order of their names, after the name `after`, at most `limit`.
     fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage;

@@ -87,3 +87,39 @@ async fn a_quarantine_database_of_garbage_is_made_anew_and_a_gateway_that_began_
     assert!(reply.new_epoch, "the first epoch is over");
     ingest.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_lost_keeps_no_other_series_from_being_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingest = Ingest::start(config(dir.path())).await;
+    let (mut uplink, _) = ingest.hello("gw", 1, 100).await;
+    let time = now() - 1_000;
+    let body = Body::default().series("lost/pm2_5", "").series("kept/pm2_5", "");
+    uplink.batch(body.reading(0, time, 1.0).reading(1, time, 2.0).at(0)).await;
+    assert!(uplink.ack().await.rejected.is_empty());
+    ingest.stop().await;
+    let log = dir.path().join("store/series.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"lost").unwrap();
+    bytes[at] = b'L';
+    std::fs::write(&log, bytes).unwrap();
+
+    let ingest = Ingest::start(config(dir.path())).await;
+    let (mut uplink, _) = ingest.hello("gw", 1, 100).await;
+    let body = Body::default().series("new/pm2_5", "").series("lost/pm2_5", "").series("kept/pm2_5", "");
+    let body = body.reading(0, time + 1, 3.0).reading(1, time + 1, 4.0).reading(2, time + 1, 5.0);
+    uplink.batch(body.at(2)).await;
+    assert!(uplink.ack().await.rejected.is_empty());
+    let values = async |series: &str| {
+        let answer = ingest.json(&format!("/api/v1/readings?series={series}&from=0&step=raw")).await;
+        answer["series"][0]["values"].clone()
+    };
+    assert_eq!(values("new/pm2_5").await, serde_json::json!([3.0]));
+    assert_eq!(
+        values("lost/pm2_5").await,
+        serde_json::json!([4.0]),
+        "what it had is under a number without a name"
+    );
+    assert_eq!(values("kept/pm2_5").await, serde_json::json!([2.0, 5.0]));
+    ingest.stop().await;
+}

@@ -1,32 +1,39 @@
 //! Which number is which name. Apart from the rest of the state, so that listing a million names does not hold up the
 //! writer, which comes here only for new series.
 //!
-//! A name costs its bytes and about 20 more: all names stand in one text, owners are kept once, and the order of names is
-//! a list of numbers. New names wait in a map until they are an eighth of that list, then they are merged into it.
+//! A name costs its bytes and about 30 more, and its device 8: all names stand in one text, owners are kept once, and what
+//! finds and lists them are numbers. A new name costs the same time whatever there is: see order.rs and lookup.rs.
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
-use std::sync::Arc;
 
 use pantau_proto::GatewayId;
 
+use super::lookup::Lookup;
+use super::order::Order;
 use crate::store::types::{NewSeries, SeriesId};
-
-/// So many names wait at least before they are merged into the order.
-const LEAST: usize = 1_024;
 
 /// Names and owners of the series.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
+    texts: Texts,
+    gateways: Vec<GatewayId>,
+    gateway_numbers: BTreeMap<GatewayId, u32>,
+    /// By name; of two numbers with the same name the later one.
+    found: Lookup,
+    /// The first series of each device.
+    devices: Lookup,
+    /// Numbers in the order of names.
+    order: Order,
+    /// Those of the series log until [`Catalog::sort`].
+    known: Vec<u32>,
+}
+
+/// The names' bytes.
+#[derive(Debug, Default)]
+struct Texts {
     text: String,
     /// By number.
     names: Vec<Name>,
-    gateways: Vec<GatewayId>,
-    gateway_numbers: BTreeMap<GatewayId, u32>,
-    /// Numbers in the order of names.
-    sorted: Vec<u32>,
-    /// Those that are not in `sorted` yet.
-    fresh: BTreeMap<Arc<str>, u32>,
 }
 
 /// Where a name stands in the text. A number without a name has no length.
@@ -37,38 +44,50 @@ struct Name {
     len: u16,
 }
 
+impl Texts {
+    fn name(&self, number: u32) -> &str {
+        let name = self.names.get(number as usize).copied().unwrap_or_default();
+        let start = usize::try_from(name.start).unwrap_or(usize::MAX);
+        self.text.get(start..start.saturating_add(usize::from(name.len))).unwrap_or_default()
+    }
+
+    fn device(&self, number: u32) -> &str {
+        let name = self.name(number);
+        name.split_once('/').map_or(name, |(device, _)| device)
+    }
+}
+
 impl Catalog {
     /// Of what the series log has.
     pub(crate) fn insert_known(&mut self, series: NewSeries) {
         if self.put(&series) {
-            self.sorted.push(series.id.0);
+            self.known.push(series.id.0);
         }
     }
 
     /// After the last [`Self::insert_known`].
     pub(crate) fn sort(&mut self) {
-        let mut sorted = std::mem::take(&mut self.sorted);
-        // Stable, so that of two numbers with the same name the later one is found, as it always was.
-        sorted.sort_by(|one, other| self.name(*one).cmp(self.name(*other)));
-        sorted.dedup_by(|later, earlier| {
-            let same = self.name(*later) == self.name(*earlier);
+        let (texts, mut known) = (&self.texts, std::mem::take(&mut self.known));
+        // Stable, so that of two numbers with the same name the later one is listed, as it is found.
+        known.sort_by(|one, other| texts.name(*one).cmp(texts.name(*other)));
+        known.dedup_by(|later, earlier| {
+            let same = texts.name(*later) == texts.name(*earlier);
             if same {
                 *earlier = *later;
             }
             same
         });
-        sorted.shrink_to_fit();
-        self.sorted = sorted;
-        self.text.shrink_to_fit();
-        self.names.shrink_to_fit();
+        self.order = Order::of_sorted(&known);
+        self.texts.text.shrink_to_fit();
+        self.texts.names.shrink_to_fit();
     }
 
+    /// After [`Self::sort`].
     pub(crate) fn insert(&mut self, series: &NewSeries) {
         if self.put(series) {
-            self.fresh.insert(series.name.clone(), series.id.0);
-            if self.fresh.len() > LEAST.max(self.sorted.len() / 8) {
-                self.merge();
-            }
+            let (texts, name) = (&self.texts, &*series.name);
+            let (before, same) = (|other| texts.name(other) < name, |other| texts.name(other) == name);
+            self.order.insert(series.id.0, before, same);
         }
     }
 
@@ -84,57 +103,45 @@ impl Catalog {
                 number
             }
         };
-        let at = series.id.index();
-        if self.names.len() <= at {
-            self.names.resize(at + 1, Name::default());
+        let (number, at) = (series.id.0, series.id.index());
+        let Texts { text, names } = &mut self.texts;
+        if names.len() <= at {
+            names.resize(at + 1, Name::default());
         }
-        let start = self.text.len() as u64;
-        self.text.push_str(&series.name);
-        if let Some(name) = self.names.get_mut(at) {
+        let start = text.len() as u64;
+        text.push_str(&series.name);
+        if let Some(name) = names.get_mut(at) {
             *name = Name { start, gateway, len };
         }
+        let texts = &self.texts;
+        self.found.put(number, |other| texts.name(other), |_| true);
+        self.devices.put(number, |other| texts.device(other), |first| number < first);
         true
-    }
-
-    fn merge(&mut self) {
-        let fresh = std::mem::take(&mut self.fresh);
-        let mut merged = Vec::with_capacity(self.sorted.len() + fresh.len());
-        let mut old = self.sorted.iter().copied().peekable();
-        for (name, id) in fresh {
-            while let Some(before) = old.next_if(|before| self.name(*before) < &*name) {
-                merged.push(before);
-            }
-            // The later one of the same name is found.
-            let _ = old.next_if(|same| self.name(*same) == &*name);
-            merged.push(id);
-        }
-        merged.extend(old);
-        self.sorted = merged;
-    }
-
-    fn name(&self, id: u32) -> &str {
-        let name = self.names.get(id as usize).copied().unwrap_or_default();
-        let start = usize::try_from(name.start).unwrap_or(usize::MAX);
-        self.text.get(start..start.saturating_add(usize::from(name.len))).unwrap_or_default()
     }
 
     /// The name of a series.
     pub(crate) fn name_of(&self, series: SeriesId) -> Option<&str> {
-        Some(self.name(series.0)).filter(|name| !name.is_empty())
+        Some(self.texts.name(series.0)).filter(|name| !name.is_empty())
     }
 
     pub(crate) fn get(&self, series: SeriesId) -> Option<NewSeries> {
         let name = self.name_of(series)?.into();
-        let gateway = self.gateways.get(self.names.get(series.index())?.gateway as usize)?.clone();
-        Some(NewSeries { id: series, name, gateway })
+        Some(NewSeries { id: series, name, gateway: self.gateway(series)?.clone() })
+    }
+
+    fn gateway(&self, series: SeriesId) -> Option<&GatewayId> {
+        self.gateways.get(self.texts.names.get(series.index())?.gateway as usize)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<SeriesId> {
-        if let Some(id) = self.fresh.get(name) {
-            return Some(SeriesId(*id));
-        }
-        let at = self.sorted.binary_search_by(|id| self.name(*id).cmp(name)).ok()?;
-        self.sorted.get(at).map(|id| SeriesId(*id))
+        // What has no name would be found as the empty one.
+        let name = Some(name).filter(|name| !name.is_empty())?;
+        self.found.find(name, |number| self.texts.name(number)).map(SeriesId)
+    }
+
+    /// The gateway of a device: who was the first to report one of its series.
+    pub(crate) fn owner(&self, device: &str) -> Option<&GatewayId> {
+        self.gateway(SeriesId(self.devices.find(device, |number| self.texts.device(number))?))
     }
 
     /// In the order of names, after `after`, as long as they start with `prefix`.
@@ -143,32 +150,15 @@ impl Catalog {
         prefix: &'a str,
         after: Option<&'a str>,
     ) -> impl Iterator<Item = NewSeries> + 'a {
-        use std::ops::Bound;
-        let (from, start) = match after {
-            Some(after) if after >= prefix => {
-                (Bound::Excluded(after), self.sorted.partition_point(|id| self.name(*id) <= after))
-            }
-            _ => (Bound::Included(prefix), self.sorted.partition_point(|id| self.name(*id) < prefix)),
+        let name = |number| self.texts.name(number);
+        let before = move |number| match after {
+            Some(after) if after >= prefix => name(number) <= after,
+            _ => name(number) < prefix,
         };
-        let mut sorted = self.sorted.get(start..).unwrap_or(&[]).iter().copied().peekable();
-        let mut fresh = self.fresh.range::<str, _>((from, Bound::Unbounded)).map(|(_, id)| *id).peekable();
-        std::iter::from_fn(move || self.earlier(&mut sorted, &mut fresh))
-            .take_while(move |id| self.name(*id).starts_with(prefix))
-            .filter_map(|id| self.get(SeriesId(id)))
-    }
-
-    /// Takes the earlier name of two lists; of the same name the fresh one, once.
-    fn earlier(
-        &self,
-        sorted: &mut Peekable<impl Iterator<Item = u32>>,
-        fresh: &mut Peekable<impl Iterator<Item = u32>>,
-    ) -> Option<u32> {
-        let Some(new) = fresh.peek().copied() else { return sorted.next() };
-        if let Some(old) = sorted.next_if(|old| self.name(*old) < self.name(new)) {
-            return Some(old);
-        }
-        let _ = sorted.next_if(|old| self.name(*old) == self.name(new));
-        fresh.next()
+        let numbers = self.order.after(before);
+        numbers
+            .take_while(move |number| name(*number).starts_with(prefix))
+            .filter_map(|number| self.get(SeriesId(number)))
     }
 
     /// The names with numbers in `from..to`.
@@ -215,5 +205,26 @@ mod tests {
         }
         assert_eq!((catalog.get(SeriesId(3)), catalog.get(SeriesId(10_000))), (None, None));
         assert_eq!((catalog.find("d"), catalog.find("")), (None, None));
+    }
+
+    #[test]
+    fn a_device_is_of_the_gateway_with_its_first_series_and_a_name_is_of_its_last_number() {
+        let series = |id: u32, name: &str, gateway: &str| NewSeries {
+            id: SeriesId(id),
+            name: name.into(),
+            gateway: GatewayId::new(gateway).unwrap(),
+        };
+        let owner = |catalog: &Catalog, device| catalog.owner(device).map(|owner| owner.as_str().to_owned());
+        let mut catalog = Catalog::default();
+        catalog.insert_known(series(2, "a/humidity", "late"));
+        catalog.insert_known(series(1, "a/temperature", "early"));
+        catalog.insert_known(series(0, "ab/temperature", "other"));
+        catalog.sort();
+        catalog.insert(&series(3, "a/temperature", "late"));
+        assert_eq!(owner(&catalog, "a").as_deref(), Some("early"));
+        assert_eq!((owner(&catalog, "ab").as_deref(), owner(&catalog, "b")), (Some("other"), None));
+        assert_eq!(catalog.find("a/temperature"), Some(SeriesId(3)));
+        let listed: Vec<u32> = catalog.listed("", None).map(|series| series.id.0).collect();
+        assert_eq!(listed, [2, 3, 0]);
     }
 }

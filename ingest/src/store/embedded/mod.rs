@@ -20,7 +20,8 @@
 //!   the series log, the files' indexes, and replays the journal from that position. Files that it does not name are
 //!   removed.
 //! - Memory is bounded: two tables of half `memory_bytes` each; the writer waits when both are full. Of what is in files,
-//!   32 bytes for every 128 blocks are in memory (index.rs), and a few MB of what was read last (pagecache.rs).
+//!   32 bytes for every 128 blocks are in memory (index.rs), and a few MB of what was read last (pagecache.rs). A series
+//!   costs its name and about 100 bytes, whether or not it has readings (slot.rs, catalog.rs, `Flusher::stored_last`).
 //! - Damage is reported in [`Recovery`] and costs what is damaged: a block, a name, a journal record (whose positions are
 //!   then not committed, so that the gateway sends them again). Opening never fails because of damage.
 //!
@@ -45,10 +46,12 @@ mod flush;
 mod frame;
 mod fs;
 mod index;
+mod lookup;
 mod manifest;
 mod months;
 mod names;
 mod open;
+mod order;
 mod outlook;
 mod pace;
 mod pagecache;

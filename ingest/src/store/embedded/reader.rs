@@ -16,12 +16,12 @@ use super::query::{Gather, Piece, clusters};
 use super::record;
 use super::rollup::Cache;
 use super::state::Shared;
-use crate::store::StoreReader;
 use crate::store::error::ReadError;
 use crate::store::types::{
     Agg, Buckets, Columns, Commit, Counters, EpochState, GatewayState, LatestPoint, Level, NewSeries, Points,
     SeriesId, SeriesInfo, SeriesPage,
 };
+use crate::store::{Names, StoreReader};
 
 /// The embedded engine's reader.
 pub struct EmbeddedReader<F: FileLayer> {
@@ -58,14 +58,24 @@ pub(super) enum Place {
     Memory(Vec<Point>),
 }
 
+impl<F: FileLayer> Names for EmbeddedReader<F> {
+    fn find(&self, name: &str) -> Option<SeriesId> {
+        self.shared.catalog().find(name)
+    }
+
+    fn name(&self, series: SeriesId) -> Option<Arc<str>> {
+        self.shared.catalog().name_of(series).map(Arc::from)
+    }
+
+    fn owner(&self, device: &str) -> Option<GatewayId> {
+        self.shared.catalog().owner(device).cloned()
+    }
+}
+
 impl<F: FileLayer> StoreReader for EmbeddedReader<F> {
     fn latest(&self, series: &[SeriesId]) -> Vec<Option<LatestPoint>> {
         let state = self.shared.lock();
         series.iter().map(|series| state.slots.get(series.index())?.latest(*series)).collect()
-    }
-
-    fn find(&self, name: &str) -> Option<SeriesId> {
-        self.shared.catalog().find(name)
     }
 
     fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage {

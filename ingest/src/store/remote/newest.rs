@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::RemoteReader;
 use super::line::parts;
 use super::server::Fault;
-use crate::store::StoreReader;
 use crate::store::embedded::{Point, Slot};
 use crate::store::types::{Commit, LatestPoint, SeriesId};
+use crate::store::{Names, StoreReader};
 
 /// Wait after the database did not say what it has.
 const RETRY: Duration = Duration::from_secs(5);

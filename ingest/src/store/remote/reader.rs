@@ -15,7 +15,7 @@ use crate::store::embedded::{EmbeddedReader, Gather};
 use crate::store::types::{
     Agg, Buckets, Counters, GatewayState, LatestPoint, Points, SeriesId, SeriesInfo, SeriesPage,
 };
-use crate::store::{ReadError, StoreReader};
+use crate::store::{Names, ReadError, StoreReader};
 
 /// The reading half. `range` and `aggregate` block on the database: for threads that are not the runtime's own.
 pub struct RemoteReader<F: FileLayer> {
@@ -49,8 +49,8 @@ impl<F: FileLayer> RemoteReader<F> {
         self.alarm.shown()
     }
 
-    fn name(&self, series: SeriesId) -> Result<Arc<str>, ReadError> {
-        self.control.info(series).map(|info| info.name).ok_or(ReadError::UnknownSeries(series))
+    fn known(&self, series: SeriesId) -> Result<Arc<str>, ReadError> {
+        self.control.name(series).ok_or(ReadError::UnknownSeries(series))
     }
 
     fn extended(&self, info: SeriesInfo) -> SeriesInfo {
@@ -63,13 +63,23 @@ fn unavailable(fault: Fault) -> ReadError {
     ReadError::Unavailable(fault.to_string())
 }
 
+impl<F: FileLayer> Names for RemoteReader<F> {
+    fn find(&self, name: &str) -> Option<SeriesId> {
+        self.control.find(name)
+    }
+
+    fn name(&self, series: SeriesId) -> Option<Arc<str>> {
+        self.control.name(series)
+    }
+
+    fn owner(&self, device: &str) -> Option<GatewayId> {
+        self.control.owner(device)
+    }
+}
+
 impl<F: FileLayer> StoreReader for RemoteReader<F> {
     fn latest(&self, series: &[SeriesId]) -> Vec<Option<LatestPoint>> {
         self.newest.latest(series)
-    }
-
-    fn find(&self, name: &str) -> Option<SeriesId> {
-        self.control.find(name)
     }
 
     fn series(&self, prefix: &str, after: Option<&str>, limit: usize) -> SeriesPage {
@@ -82,7 +92,7 @@ impl<F: FileLayer> StoreReader for RemoteReader<F> {
     }
 
     fn range(&self, series: SeriesId, time: Range<i64>, limit: usize) -> Result<Points, ReadError> {
-        let name = self.name(series)?;
+        let name = self.known(series)?;
         let points = self.runtime.block_on(self.queries.range(&name, time, limit)).map_err(unavailable)?;
         points.ok_or(ReadError::TooManyPoints { limit })
     }
@@ -98,7 +108,7 @@ impl<F: FileLayer> StoreReader for RemoteReader<F> {
         if step_ms < 1 {
             return Err(ReadError::BadStep);
         }
-        let name = self.name(series)?;
+        let name = self.known(series)?;
         let gather =
             Gather::new(time.clone(), step_ms, aggs, limit).ok_or(ReadError::TooManyBuckets { limit })?;
         let asked = self.queries.aggregate(&name, time, step_ms, aggs, gather);

@@ -11,7 +11,7 @@ use super::settle::Settling;
 use super::writer::Writer;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::types::{Columns, Commit, Elsewhere, Refused, SeriesId};
-use crate::store::{Store, StoreError, StoreReader};
+use crate::store::{Names, Store, StoreError};
 
 /// The writing half.
 pub struct RemoteStore<F: FileLayer> {
@@ -31,7 +31,7 @@ impl<F: FileLayer> Store for RemoteStore<F> {
         let next = self.control.next_series();
         let name = |series: SeriesId| match series.index().checked_sub(next.index()) {
             Some(new) => fresh.get(new).map(|new| new.name.clone()),
-            None => self.reader.control.info(series).map(|info| info.name),
+            None => self.reader.control.name(series),
         };
         let now = commits.last().map_or(0, |commit| commit.received_ms);
         let runtime = &self.reader.runtime;
@@ -113,7 +113,7 @@ impl<F: FileLayer> RemoteStore<F> {
                     let series = commits[index].readings.series.get(refusal.place.reading)?;
                     let mut fresh = commits.iter().flat_map(|commit| &commit.new_series);
                     let fresh = fresh.find(|new| new.id == *series).map(|new| new.name.clone());
-                    fresh.or_else(|| self.reader.control.info(*series).map(|info| info.name))
+                    fresh.or_else(|| self.reader.control.name(*series))
                 })
                 .collect();
             let commit = &mut commits[index];

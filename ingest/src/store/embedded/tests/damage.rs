@@ -14,8 +14,8 @@ use super::super::filewriter::FileWriter;
 use super::super::fs;
 use super::super::point::Point;
 use super::support::{ALL, DIR, Rig, commit, entries, files, gateway};
-use crate::store::StoreReader;
 use crate::store::types::SeriesId;
+use crate::store::{Names, StoreReader};
 
 type Contents = BTreeMap<u32, Vec<(i64, u64)>>;
 

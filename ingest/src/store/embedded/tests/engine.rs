@@ -6,7 +6,7 @@ use pantau_proto::{Epoch, Flags};
 use super::super::{Opened, open};
 use super::support::{ALL, Rig, commit, config, files, gateway, new_series};
 use crate::store::types::{Agg, Elsewhere, Loss, Refused, SeriesId};
-use crate::store::{ReadError, Store, StoreError, StoreReader};
+use crate::store::{Names, ReadError, Store, StoreError, StoreReader};
 
 const FEBRUARY_END: i64 = 1_772_323_200_000; // 2026-03-01T00:00:00Z
 

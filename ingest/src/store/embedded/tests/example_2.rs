@@ -16,8 +16,8 @@ use super::super::verify::verify;
 use super::super::{Class, Keep, Retention};
 use super::rollup::{DAY, HOUR, Model, check};
 use super::support::{ALL, DIR, Rig, commit, files, gateway};
-use crate::store::StoreReader;
 use crate::store::types::{Agg, Level, NewSeries, SeriesId};
+use crate::store::{Names, StoreReader};
 
 const FEBRUARY: i64 = 1_769_904_000_000; // 2026-02-01T00:00:00Z
 const MARCH: i64 = FEBRUARY + 28 * DAY;

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::store::remote::line::Place;
 use crate::store::remote::{Opened, Server};
 use crate::store::types::{Refused, SeriesId};
-use crate::store::{Store, StoreError, StoreReader};
+use crate::store::{Names, Store, StoreError, StoreReader};
 
 /// `count` readings of series 0, a second apart.
 fn readings(count: u32) -> Vec<(u32, i64, f64)> {
