@@ -15,7 +15,7 @@ quick: ## what a change needs at once: formatting, clippy, unit and property tes
 bench: ## the figures beside mosquitto and victoria-metrics, as a table (BENCH_RUNS=1 BENCH_ONLY=acked,latency to shorten)
 	@bash tests/run.sh bench
 
-soak: ## kills for longer: SOAK_FACTOR times as many as in `make test` (10)
+soak: ## kills for longer: SOAK_FACTOR times as many as in `make test` (10), and a run over a million series
 	@PANTAU_E2E_KILLS=$${SOAK_FACTOR:-10} bash tests/run.sh build faults soak
 
 fmt: ## formats the code

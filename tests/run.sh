@@ -129,6 +129,7 @@ stage_unit() {
 stage_system() { cargo test --release --locked --workspace --test e2e --no-fail-fast; }
 
 stage_soak() {
+    cargo test --release --locked -p pantau-ingest --test ingest -- --nocapture many
     cargo test --release --locked --workspace --test e2e --no-fail-fast -- --nocapture kills mutations network
 }
 

@@ -12,7 +12,7 @@ use pantau_proto::v1::{
 use pantau_proto::wire;
 use pantau_settings::Secret;
 use serde_json::Value;
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{io, net::SocketAddr, path::Path, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -84,26 +84,15 @@ impl Ingest {
 
     /// Status, headers in lower case, body.
     pub(crate) async fn get_with(&self, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
-        let mut stream = TcpStream::connect(self.http).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("an answer").unwrap();
-        let split = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8_lossy(&answer[..split]).to_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head, answer[split + 4..].to_vec())
+        get_with(self.http, path, headers).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
-        let (status, _, body) = self.get_with(path, "").await;
-        (status, String::from_utf8(body).unwrap())
+        get(self.http, path).await.unwrap()
     }
 
     pub(crate) async fn json(&self, path: &str) -> Value {
-        let (status, body) = self.get(path).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        serde_json::from_str(&body).unwrap()
+        json(self.http, path).await
     }
 
     /// A problem with this status; its detail.
@@ -132,18 +121,7 @@ impl Ingest {
     }
 
     pub(crate) async fn try_uplink(&self, token: &str) -> Result<Uplink, tonic::Status> {
-        let channel =
-            Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap().connect().await.unwrap();
-        let mut client = IngestClient::new(channel).max_encoding_message_size(wire::MAX_MESSAGE_BYTES);
-        let (out, outbound) = mpsc::channel(64);
-        let messages =
-            futures_util::stream::unfold(outbound, |mut outbound: mpsc::Receiver<FromGateway>| async {
-                Some((outbound.recv().await?, outbound))
-            });
-        let mut request = Request::new(messages);
-        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        let inbound = client.uplink(request).await?.into_inner();
-        Ok(Uplink { out, inbound })
+        uplink(self.grpc, token).await
     }
 
     /// A stream that has said Hello.
@@ -153,6 +131,46 @@ impl Ingest {
         let reply = uplink.hello_reply().await;
         (uplink, reply)
     }
+}
+
+/// Status, headers in lower case, body. An error when nobody listens or the connection breaks.
+async fn get_with(http: SocketAddr, path: &str, headers: &str) -> io::Result<(u16, String, Vec<u8>)> {
+    let mut stream = TcpStream::connect(http).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.expect("an answer")?;
+    let split =
+        answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    let head = String::from_utf8_lossy(&answer[..split]).to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Ok((status, head, answer[split + 4..].to_vec()))
+}
+
+pub(crate) async fn get(http: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    let (status, _, body) = get_with(http, path, "").await?;
+    Ok((status, String::from_utf8(body).unwrap()))
+}
+
+pub(crate) async fn json(http: SocketAddr, path: &str) -> Value {
+    let (status, body) = get(http, path).await.unwrap();
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// A stream that has said nothing yet.
+pub(crate) async fn uplink(grpc: SocketAddr, token: &str) -> Result<Uplink, tonic::Status> {
+    let channel = Endpoint::from_shared(format!("http://{grpc}")).unwrap().connect().await.unwrap();
+    let mut client = IngestClient::new(channel).max_encoding_message_size(wire::MAX_MESSAGE_BYTES);
+    let (out, outbound) = mpsc::channel(64);
+    let messages =
+        futures_util::stream::unfold(outbound, |mut outbound: mpsc::Receiver<FromGateway>| async {
+            Some((outbound.recv().await?, outbound))
+        });
+    let mut request = Request::new(messages);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let inbound = client.uplink(request).await?.into_inner();
+    Ok(Uplink { out, inbound })
 }
 
 pub(crate) struct Uplink {

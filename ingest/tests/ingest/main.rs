@@ -6,6 +6,7 @@ mod crash;
 mod degraded;
 mod harness;
 mod limits;
+mod many;
 mod remote;
 mod retention;
 mod uplink;
