@@ -15,8 +15,8 @@ quick: ## what a change needs at once: formatting, clippy, unit and property tes
 bench: ## the figures beside mosquitto and victoria-metrics, as a table (BENCH_RUNS=1 BENCH_ONLY=acked,latency to shorten)
 	@bash tests/run.sh bench
 
-soak: ## kills for longer: SOAK_FACTOR times as many as in `make test` (10), and a run over a million series
-	@PANTAU_E2E_KILLS=$${SOAK_FACTOR:-10} bash tests/run.sh build faults soak
+soak: ## kills and fuzzing for longer: SOAK_FACTOR times as much as in `make test` (10), and a run over a million series
+	@PANTAU_E2E_KILLS=$${SOAK_FACTOR:-10} PANTAU_FUZZ_SECONDS=$$((60 * $${SOAK_FACTOR:-10})) bash tests/run.sh build faults soak fuzz
 
 fmt: ## formats the code
 	@cargo fmt --all

@@ -14,7 +14,7 @@ logs="$CARGO_TARGET_DIR/test-logs"
 mkdir -p "$tools" "$logs"
 faults=pantau-gateway/faults,pantau-ingest/faults
 
-all=(tools fmt clippy deny typos web build faults unit system browser)
+all=(tools fmt clippy deny typos web build faults unit fuzz system browser)
 stages=("$@")
 [ $# -gt 0 ] || stages=("${all[@]}")
 
@@ -126,6 +126,12 @@ stage_unit() {
     cargo test --release --locked --workspace --no-fail-fast
 }
 
+# Eleven targets, two side by side, so long each: real payloads, changed again and again (gateway/src/fuzz).
+stage_fuzz() {
+    PANTAU_FUZZ_SECONDS=${PANTAU_FUZZ_SECONDS:-60} \
+        cargo test --release --locked --workspace --lib -- fuzz:: --nocapture --test-threads 2
+}
+
 stage_system() { cargo test --release --locked --workspace --test e2e --no-fail-fast; }
 
 stage_soak() {
@@ -184,7 +190,7 @@ for stage in "${stages[@]}"; do
     started=$(date +%s)
     outcome=ok
     case "$stage:$broken" in
-        unit:*build* | system:*build* | system:*faults* | soak:*build* | soak:*faults* | browser:*build*)
+        unit:*build* | fuzz:*build* | system:*build* | system:*faults* | soak:*build* | soak:*faults* | browser:*build*)
             echo "cannot run: its build failed" | tee "$log"
             outcome=FAILED
             ;;

@@ -54,6 +54,9 @@ pub struct Decode {
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Decode it so often and print only how long one takes
+    #[arg(long, value_name = "TIMES", conflicts_with = "json")]
+    pub repeat: Option<u32>,
 }
 
 /// The configuration.

@@ -4,15 +4,17 @@
 //! be stored; nothing is stored and nothing is sent.
 
 use std::fmt::Write as _;
+use std::hint::black_box;
 use std::io::Read;
+use std::time::Duration;
 
 use pantau_proto::v1::Reason;
 use pantau_proto::{Flags, SeriesName, TimeMs, quantity, units};
 use serde_json::json;
 
-use crate::cli;
 use crate::config::{Config, DecodeRule, Format};
 use crate::decode::{self, Columns, Decoder, Refusal, UNTIMED};
+use crate::{cli, clock};
 
 /// A packet of MQTT that the gateway takes is not larger.
 const MAX_PAYLOAD: u64 = 1 << 20;
@@ -52,6 +54,10 @@ pub fn run(asked: &cli::Decode, input: &mut impl Read, now: TimeMs) -> Result<(S
         .map_err(|error| format!("the payload cannot be read from standard input: {error}"))?;
     if payload.len() as u64 > MAX_PAYLOAD {
         return Err(format!("the payload has more than {MAX_PAYLOAD} bytes, which no gateway takes"));
+    }
+    if let Some(times) = asked.repeat {
+        let took = measure(&rules, &asked.topic, &payload, now, times.max(1));
+        return Ok((format!("{:.3} us a payload\n", took.as_secs_f64() * 1e6), true));
     }
     let explained = explain(&rules, &asked.topic, &payload, now);
     let text = if asked.json { explained.json() } else { explained.table() };
@@ -114,6 +120,21 @@ pub fn explain(rules: &[DecodeRule], topic: &str, payload: &[u8], now: TimeMs) -
         }
     }
     explained
+}
+
+/// How long one decoding takes, as the gateway does it: without the explanation.
+fn measure(rules: &[DecodeRule], topic: &str, payload: &[u8], now: TimeMs, times: u32) -> Duration {
+    let decoder = Decoder::new(rules);
+    let mut columns = Columns::with_capacity(16);
+    let start = columns.mark();
+    let began = clock::monotonic();
+    for _ in 0..times {
+        // What it says of other messages is not kept, or the second would be a repeat of the first.
+        let decoded = decoder.batch().decode(black_box(topic), black_box(payload), now, &mut columns);
+        drop(black_box(decoded));
+        columns.back_to(start);
+    }
+    (clock::monotonic() - began) / times
 }
 
 /// A reading as ingest would store it, or why it would not.
@@ -279,7 +300,7 @@ mod tests {
     use super::*;
 
     fn asked(profile: &str, topic: &str, json: bool) -> cli::Decode {
-        cli::Decode { config: None, profile: Some(profile.into()), topic: topic.into(), json }
+        cli::Decode { config: None, profile: Some(profile.into()), topic: topic.into(), json, repeat: None }
     }
 
     fn run_on(asked: &cli::Decode, payload: &str) -> Result<(String, bool), String> {
@@ -317,6 +338,13 @@ mod tests {
         assert!(answer["refused"][1]["mend"].as_str().is_some_and(|mend| !mend.is_empty()));
         let (text, read) = run_on(&asked("senml_json", "any", false), "{}").unwrap();
         assert!(!read && text.contains("refused: bad_payload") && text.contains("mend:"), "{text}");
+    }
+
+    #[test]
+    fn a_repeated_decoding_says_only_how_long_it_takes() {
+        let asked = cli::Decode { repeat: Some(10), ..asked("pantau", "pantau/s1/ph", false) };
+        let (text, read) = run_on(&asked, "7.1").unwrap();
+        assert!(read && text.ends_with(" us a payload\n"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod explain;
 #[cfg(feature = "faults")]
 mod faults;
 mod figures;
+#[cfg(test)]
+mod fuzz;
 pub mod inspect;
 pub mod intake;
 pub mod logging;

@@ -163,7 +163,7 @@ impl Columns {
 }
 
 fn check(name: &str, unit: &str, value: f64) -> Result<(), Refusal> {
-    if let Err(error) = SeriesName::new(name) {
+    if let Err(error) = SeriesName::check(name) {
         return Err(Refusal::new(Reason::BadName, error.to_string()));
     }
     if !value.is_finite() {

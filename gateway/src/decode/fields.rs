@@ -171,7 +171,12 @@ impl<'r> Reader<'r> {
 
     /// A numeric field; `unit` is what the payload says, or empty.
     pub(super) fn number(&mut self, path: &[&str], number: f64, unit: &str) {
-        match self.meaning(path, unit) {
+        self.meant(path, number, self.meaning(path, unit));
+    }
+
+    /// The same with what the field is known to stand for.
+    pub(super) fn meant(&mut self, path: &[&str], number: f64, meaning: Meaning<'_>) {
+        match meaning {
             Meaning::Ignored => {
                 self.known = true;
                 self.notes.ignored(path);
@@ -311,7 +316,8 @@ fn whole<'a>(own: Own, name: &str, unit: &'a str) -> Option<Meaning<'a>> {
     };
     Some(match known {
         Known::Ignored => Meaning::Ignored,
-        Known::Is(measure, _) if !unit.is_empty() => {
+        // The unit that is meant anyway needs no search among all units.
+        Known::Is(measure, meant) if !unit.is_empty() && unit != meant => {
             if quantity(measure).is_some_and(|quantity| units::conversion(quantity, unit).is_some()) {
                 Meaning::Is(measure, "", unit)
             } else {

@@ -58,6 +58,9 @@ pub(crate) use rules::check;
 /// Readings of one payload at most.
 pub(crate) const MAX_READINGS: usize = 1_000;
 
+/// Bytes of a refusal's sentence at most.
+const MAX_DETAIL: usize = 500;
+
 /// Why a payload, or a part of it, is no reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -66,8 +69,14 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// What a payload says of itself may be long: the sentence is not.
     pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        let mut detail = detail.into();
+        if detail.len() > MAX_DETAIL {
+            detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
+            detail.push('…');
+        }
+        Self { reason, detail }
     }
 }
 

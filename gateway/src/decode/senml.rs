@@ -78,7 +78,7 @@ pub(super) fn json(
     if !matches!(root.value(), Value::List) {
         return Err(Refusal::new(Reason::BadPayload, "a SenML pack is a list of records"));
     }
-    let mut records = Vec::new();
+    let mut records = Vec::with_capacity(8);
     for (n, at) in root.members().enumerate() {
         few(n)?;
         records.push(written(at).map_err(|what| wrong(n, what))?);
@@ -280,8 +280,9 @@ fn one<'r>(
 }
 
 fn number(reader: &mut Reader<'_>, rest: &str, unit: &str, value: f64) {
-    if !matches!(reader.meaning(&[rest], unit), Meaning::Unknown) {
-        return reader.number(&[rest], value, unit);
+    let meaning = reader.meaning(&[rest], unit);
+    if meaning != Meaning::Unknown {
+        return reader.meant(&[rest], value, meaning);
     }
     match BY_UNIT.iter().find(|(known, _)| *known == unit) {
         Some((_, measure)) => reader.push(measure, rest, unit, value),

@@ -52,7 +52,7 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub(super) fn read(payload: &'a [u8], wanted: Wanted) -> Result<Self, Refusal> {
-        let mut nodes = Vec::with_capacity((payload.len() / 16).clamp(8, 256));
+        let mut nodes = Vec::with_capacity((payload.len() / 8).clamp(8, 256));
         let mut input = serde_json::Deserializer::from_slice(payload);
         let root = Put { nodes: &mut nodes, depth: 0, key: Cow::Borrowed(""), wanted };
         match root.deserialize(&mut input).and_then(|()| input.end()) {

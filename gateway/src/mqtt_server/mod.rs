@@ -45,6 +45,8 @@ pub use auth::{User, UserError};
 pub use listener::{Closed, Server};
 pub use outbound::{MAX_MESSAGE, Outbound, OutboundError, RETAINED};
 pub use stats::{Count, Stats};
+#[cfg(test)]
+pub(crate) use tests::packets;
 
 /// Bounds and users of the listener.
 #[derive(Debug, Clone)]

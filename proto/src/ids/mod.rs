@@ -208,6 +208,20 @@ impl SeriesName {
     /// Whether the catalogue has the quantity is not asked here.
     pub fn new(text: impl AsRef<str>) -> Result<Self, NameError> {
         let text = text.as_ref();
+        let quantity = Self::parts(text)?;
+        Ok(Self { text: text.into(), quantity })
+    }
+
+    /// Checks the text without keeping it.
+    ///
+    /// # Errors
+    /// As [`SeriesName::new`].
+    pub fn check(text: &str) -> Result<(), NameError> {
+        Self::parts(text).map(drop)
+    }
+
+    /// Where the quantity begins and ends.
+    fn parts(text: &str) -> Result<(u16, u16), NameError> {
         let mut parts = text.splitn(4, '/');
         let (Some(device), Some(quantity)) = (parts.next(), parts.next()) else {
             return Err(NameError::Parts);
@@ -224,7 +238,7 @@ impl SeriesName {
         let start = device.len() + 1;
         #[expect(clippy::cast_possible_truncation, reason = "parts are at most 64 bytes")]
         let quantity = (start as u16, (start + quantity.len()) as u16);
-        Ok(Self { text: text.into(), quantity })
+        Ok(quantity)
     }
 
     /// Puts a name together.

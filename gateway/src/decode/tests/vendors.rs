@@ -302,6 +302,18 @@ fn what_is_nested_too_deep_or_too_much_is_refused() {
 }
 
 #[test]
+fn what_a_payload_says_of_itself_does_not_make_a_refusal_long() {
+    // Found by the fuzzer: a text where an object is expected, and a device's name, as long as a packet.
+    let long = "x".repeat(50_000);
+    let told = |decoder: &Decoder, topic: &str, payload: String| {
+        decode_by(decoder, topic, payload.as_bytes()).1.unwrap().detail.len()
+    };
+    assert!(told(&rules(), "pantau/s1", format!("\"{long}\"")) < 520);
+    let senml = only("senml/+", Format::SenmlJson);
+    assert!(told(&senml, "senml/a", format!("[{{\"bn\":\"a/{long}\",\"n\":\"temp\",\"v\":1}}]")) < 600);
+}
+
+#[test]
 fn a_device_with_a_slash_never_becomes_a_quantity() {
     let decoder = only("v3/#", Format::TheThingsStack);
     let payload = UPLINK.replace("\"lora-7\"", "\"a/ph\"");

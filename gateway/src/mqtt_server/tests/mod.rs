@@ -14,3 +14,5 @@ mod tcp;
 mod timing;
 mod topics;
 mod wire;
+
+pub(crate) use wire::packets;

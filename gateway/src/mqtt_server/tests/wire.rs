@@ -16,6 +16,41 @@ fn wire(connect: &[u8]) -> Wire {
     }
 }
 
+/// What a connection's bytes are, as they come in pieces: each packet, and how it ends.
+pub(crate) fn packets(pieces: &[&[u8]]) -> Vec<String> {
+    let (mut buffer, mut wire, mut found) = (BytesMut::new(), None, Vec::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        loop {
+            let next = match &mut wire {
+                None => match first(&mut buffer, MAX, MAX) {
+                    Ok(None) => break,
+                    Ok(Some(First::Connect(connect))) => {
+                        let said = format!("{:?}", connect.1);
+                        wire = Some(connect.0);
+                        Ok(said)
+                    }
+                    Ok(Some(First::Unsupported(level))) => Err(format!("version {level}")),
+                    Err((_, violation)) => Err(format!("{violation:?}")),
+                },
+                Some(wire) => match wire.next(&mut buffer) {
+                    Ok(None) => break,
+                    Ok(Some(packet)) => Ok(format!("{packet:?}")),
+                    Err(violation) => Err(format!("{violation:?}")),
+                },
+            };
+            match next {
+                Ok(packet) => found.push(packet),
+                Err(end) => {
+                    found.push(end);
+                    return found;
+                }
+            }
+        }
+    }
+    found
+}
+
 /// The reason for which a first packet is refused.
 fn refused(connect: &[u8]) -> Option<Reason> {
     first(&mut BytesMut::from(connect), MAX, MAX).err().map(|(_, violation)| violation.reason)

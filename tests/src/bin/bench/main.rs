@@ -13,6 +13,7 @@
     reason = "a benchmark that cannot measure has nothing to say but where and why"
 )]
 
+mod decode;
 mod idle;
 mod lines;
 mod live;
@@ -34,9 +35,10 @@ use std::process::ExitCode;
 
 type Measure = fn(runs: usize) -> Vec<Row>;
 
-const FIGURES: [(&str, Measure); 10] = [
+const FIGURES: [(&str, Measure); 11] = [
     ("acked", mqtt::acked),
     ("latency", mqtt::latency),
+    ("decode", decode::decode),
     ("way", way::way),
     ("live", live::live),
     ("grpc", write::grpc),
