@@ -117,6 +117,8 @@ fn a_time_that_cannot_be_read_refuses_the_whole_payload() {
         "\"2026-01-31T07:00:00+0700\"",
         "[]",
         "1769842800250.5",
+        // Found by the fuzzer: microseconds were a time in the year 58,866.
+        "1769842800000000",
     ] {
         let payload = format!(r#"{{"time":{time},"pm10":1}}"#);
         assert_eq!(refused("pantau/a", payload.as_bytes()).reason, Reason::BadPayload, "{time}");

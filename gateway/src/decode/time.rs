@@ -38,10 +38,11 @@ pub(super) fn local(text: &str, zone: Zone) -> Result<i64, String> {
         .ok_or_else(|| format!("{:?} is no time such as 2026-01-31T14:00:00", short(text)))
 }
 
-/// A number of milliseconds. Below 10¹¹ (March 1973) it must be seconds by mistake and is refused.
+/// A number of milliseconds. Below 10¹¹ (March 1973) it must be seconds by mistake, from 10¹⁴ on (the year 5138)
+/// microseconds, and is refused.
 #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
 pub(super) fn epoch_ms(number: f64) -> Result<i64, String> {
-    if number.fract() != 0.0 || !(1e11..9e15).contains(&number) {
+    if number.fract() != 0.0 || !(1e11..1e14).contains(&number) {
         return Err(format!("the time {number} is not in whole milliseconds since 1970-01-01T00:00:00Z"));
     }
     Ok(number as i64)

@@ -2,7 +2,8 @@
 //!
 //! Always holds: the session is given back only after every ticket has resolved, so that a client that comes
 //! back finds what was stored. A connection that lost a ticket gives nothing back: the journal knows the truth. What
-//! nobody will send again and found no room is counted before the session is gone.
+//! nobody will send again and found no room is counted before the session is gone. A will is taken like a message of
+//! the device, at once (a delay that MQTT 5.0 allows is not waited for), before the client's next connection begins.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use super::handshake::{self, Greeted, Opened};
 use super::hub::{Ask, Kick};
 use super::live::{Live, READ};
 use super::outbound::Delivery;
+use super::packets::Will;
 use super::session::Kept;
 use super::stats::Stats;
 use super::strict::Violation;
 use super::{Clock, Config};
-use crate::intake::types::Intake;
+use crate::intake::types::{Frame, Intake, SubmitError};
 
 /// How long the last bytes may take to be written, and the client to hang up after them.
 const LINGER: Duration = Duration::from_secs(1);
@@ -77,7 +79,7 @@ pub(crate) async fn run<I: Intake>(
     };
     let Greeted::Connect(first) = greeted else { return None };
     let (wire, connect) = *first;
-    let Opened { session, keep_alive } =
+    let Opened { session, keep_alive, will } =
         handshake::open(&context, &mut io, connection, wire, connect).await?;
     tracing::debug!(%peer, client = session.client(), "connected");
     let mut live = Live::new(&context, connection, session, inbuf, keep_alive);
@@ -85,6 +87,9 @@ pub(crate) async fn run<I: Intake>(
     tracing::debug!(%peer, client = live.session.client(), ?goodbye, "disconnected");
     let failed = goodbye == Goodbye::Failed || live.drain().await == Err(Goodbye::Failed);
     context.intake.shed(live.shed(), (context.clock.wall)());
+    if let Some(will) = will.filter(|_| goodbye.leaves_will()) {
+        said_at_last(&context, live.session.client(), &will);
+    }
     let mut session = live.session;
     let stats = &context.stats;
     stats.violations.add(u64::from(matches!(goodbye, Goodbye::Violation(_))));
@@ -98,6 +103,15 @@ pub(crate) async fn run<I: Intake>(
         let _ = timeout(LINGER, hang_up(&mut io, &mut session.out, patient)).await;
     }
     if failed { None } else { Some(session.end()) }
+}
+
+/// Takes a will as a message at QoS 0, for nobody is left to send it again. It is not routed to anybody.
+fn said_at_last<I: Intake>(context: &Context<I>, client: &str, will: &Will) {
+    let arrival = (context.clock.wall)();
+    let frame = Frame { topic: &will.topic, payload: &will.payload, arrival, key: None };
+    if let Err(SubmitError::Full | SubmitError::TooLarge) = context.intake.submit(client, &[frame]) {
+        context.intake.shed(1, arrival);
+    }
 }
 
 /// Writes what is left. A patient one waits for the client to hang up, since closing a socket with unread
@@ -115,6 +129,11 @@ async fn hang_up(
 }
 
 impl Goodbye {
+    /// Whether the device is gone without having said so. When the gateway stops, the device is not to blame.
+    fn leaves_will(self) -> bool {
+        !matches!(self, Goodbye::Left | Goodbye::Kicked(Kick::Stopping) | Goodbye::Failed)
+    }
+
     /// What an MQTT 5.0 client is told.
     fn reason(self) -> Option<Reason> {
         match self {

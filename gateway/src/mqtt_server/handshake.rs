@@ -2,7 +2,7 @@
 //!
 //! Always holds: nothing larger than [`MAX_CONNECT`] is kept for a client that is not authenticated, and its
 //! first packet has to be there within the connect timeout. Refusals carry the code of the client's version.
-//! A will is accepted and never published: what a device says is not routed to other devices.
+//! A will is kept for the end of the connection.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::auth::Verdict;
 use super::connection::Context;
 use super::hub::Ask;
-use super::packets::Connect;
+use super::packets::{Connect, Will};
 use super::session::{RECEIVE_MAX, Session};
 use super::sessions::{Grant, Refusal, Request};
 use super::strict::Violation;
@@ -53,6 +53,7 @@ const BUSY: Codes = (v3::ConnectAckReason::ServiceUnavailable, v5::ConnectAckRea
 pub(crate) struct Opened {
     pub(crate) session: Session,
     pub(crate) keep_alive: Duration,
+    pub(crate) will: Option<Will>,
 }
 
 /// What came of the first packet.
@@ -190,7 +191,7 @@ pub(crate) async fn open<I: Intake>(
     let Session { wire, out, .. } = &mut session;
     wire.encode(packet, out);
     session.resume();
-    Some(Opened { session, keep_alive })
+    Some(Opened { session, keep_alive, will: connect.will })
 }
 
 /// 3.1.1 demands a clean session of a client without an identifier; 5.0 assigns one.

@@ -16,7 +16,8 @@
 //!   of a persistent session are known across connections and restarts. In doubt a message is stored.
 //! - A full spool withholds acknowledgements; of what a client sends meanwhile only a little is read.
 //! - Every queue is bounded, every wait for a client has an end.
-//! - The retained flag, the payload format indicator and a will of a device are taken note of by nobody.
+//! - The retained flag and the payload format indicator of a device are taken note of by nobody; its will is a message
+//!   of its own, taken when the connection ends without a DISCONNECT.
 
 mod auth;
 mod connection;

@@ -56,6 +56,25 @@ pub(crate) struct Connect {
     /// QoS 1 messages that the client takes without an acknowledgement.
     pub(crate) receive_max: u16,
     pub(crate) auth_method: bool,
+    pub(crate) will: Option<Will>,
+}
+
+/// What the gateway takes for said when the connection ends without a DISCONNECT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Will {
+    pub(crate) topic: String,
+    pub(crate) payload: bytes::Bytes,
+}
+
+impl Will {
+    /// Wills are topics like any other: a wildcard in one ends the connection.
+    pub(crate) fn of(will: Option<(&str, bytes::Bytes)>) -> Result<Option<Self>, Violation> {
+        match will {
+            Some((topic, _)) if !topics::is_name(topic) => Err(bad_topic("the will's topic")),
+            Some((topic, payload)) => Ok(Some(Self { topic: topic.to_owned(), payload })),
+            None => Ok(None),
+        }
+    }
 }
 
 /// An acknowledgement of two bytes of identifier. It is the same in both versions, as success needs no code.

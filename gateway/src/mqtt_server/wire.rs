@@ -16,7 +16,7 @@ use rmqtt_codec::{MqttCodec, MqttPacket, v3, v5};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::outbound::Message;
-use super::packets::{Connect, Inbound, bad_topic, inbound_v3, inbound_v5};
+use super::packets::{Connect, Inbound, Will, bad_topic, inbound_v3, inbound_v5};
 use super::strict::{self, Greeting, Violation, malformed, protocol};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub(crate) fn first(
             password: connect.password,
             receive_max: u16::MAX,
             auth_method: false,
+            will: Will::of(connect.last_will.as_ref().map(|will| (&*will.topic, will.message.clone())))
+                .map_err(blame)?,
         },
         Some(MqttPacket::V5(v5::Packet::Connect(connect))) => {
             wire.max_out = connect.max_packet_size.map_or(usize::MAX, |max| max.get() as usize);
@@ -89,6 +91,8 @@ pub(crate) fn first(
                 password: connect.password,
                 receive_max: connect.receive_max.map_or(u16::MAX, NonZeroU16::get),
                 auth_method: connect.auth_method.is_some(),
+                will: Will::of(connect.last_will.as_ref().map(|will| (&*will.topic, will.message.clone())))
+                    .map_err(blame)?,
             }
         }
         _ => return Err(blame(malformed("CONNECT"))),

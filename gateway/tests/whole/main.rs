@@ -26,7 +26,8 @@ fn config(data: &Path, ingest: SocketAddr) -> Config {
     let text = format!(
         "[gateway]\nid = \"gw-1\"\ndata_dir = {data:?}\n[mqtt]\nlisten = \"127.0.0.1:0\"\nanonymous = true\n\
          [uplink]\nurl = \"http://{ingest}\"\nretry_max = \"50ms\"\n[status]\nlisten = \"127.0.0.1:0\"\n\
-         [spool]\nfree_floor = \"0 B\"\nsegment = \"1 MiB\"\nmax_size = \"32 MiB\"\n"
+         [[decode]]\ntopics = \"tele/#\"\nformat = \"tasmota\"\n[[decode]]\ntopics = \"spBv1.0/#\"\nformat = \"sparkplug_b\"\n\
+         [[decode]]\ntopics = \"pantau/#\"\nformat = \"pantau\"\n[spool]\nfree_floor = \"0 B\"\nsegment = \"1 MiB\"\nmax_size = \"32 MiB\"\n"
     );
     pantau_settings::parse(&text, Path::new("test.toml")).unwrap()
 }
@@ -158,4 +159,85 @@ async fn a_port_that_is_taken_is_named_with_its_key() {
     config.mqtt.listen = taken.local_addr().unwrap();
     let error = app::bind(&config).await.unwrap_err().to_string();
     assert!(error.contains("mqtt.listen") && error.contains(&config.mqtt.listen.to_string()), "{error}");
+}
+
+/// Connects with a will (topic, message) and leaves the socket open.
+fn connect(address: SocketAddr, client: &str, will: Option<(&str, &str)>) -> TcpStream {
+    let text = |text: &str| [&u16::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat();
+    let mut body = [&b"\x00\x04MQTT\x04"[..], &[if will.is_some() { 6 } else { 2 }, 0, 60]].concat();
+    body.extend(text(client));
+    if let Some((topic, message)) = will {
+        body.extend(text(topic));
+        body.extend(text(message));
+    }
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.write_all(&[&[0x10, u8::try_from(body.len()).unwrap()][..], &body].concat()).unwrap();
+    let mut answer = [0; 4];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, [0x20, 2, 0, 0]);
+    socket
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_will_sets_its_device_offline_until_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = start(dir.path(), "127.0.0.1:9".parse().unwrap()).await;
+    let (mqtt, status) = (gateway.mqtt, gateway.status);
+    let will = Some(("tele/plug-1/LWT", "Offline"));
+    let offline = |page: &str| page.contains("<code>plug-1</code>");
+    drop(tokio::task::spawn_blocking(move || connect(mqtt, "plug", will)).await.unwrap());
+    let mut page = String::new();
+    for _ in 0..500 {
+        page = get(status, "/").await;
+        if offline(&page) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(offline(&page), "{page}");
+    published(mqtt, vec![("tele/plug-1/LWT".into(), "Online".into())]).await;
+    let page = get(status, "/").await;
+    assert!(!offline(&page), "{page}");
+    // Who leaves politely leaves no will.
+    let polite = tokio::task::spawn_blocking(move || {
+        let mut socket = connect(mqtt, "plug", will);
+        socket.write_all(&[0xe0, 0]).unwrap();
+        assert_eq!(socket.read(&mut [0; 1]).unwrap(), 0);
+    });
+    polite.await.unwrap();
+    published(mqtt, messages(0, 1)).await;
+    assert!(get(status, "/metrics").await.contains("pantau_gateway_devices_offline 0"));
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edge_node_whose_birth_was_missed_is_asked_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = start(dir.path(), "127.0.0.1:9".parse().unwrap()).await;
+    let mqtt = gateway.mqtt;
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut socket = connect(mqtt, "edge", None);
+        let text = |text: &str| [&[0, u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat();
+        let packet =
+            |head: u8, body: Vec<u8>| [&[head, u8::try_from(body.len()).unwrap()][..], &body].concat();
+        let filter = text("spBv1.0/G/NCMD/E");
+        socket.write_all(&packet(0x82, [&[0, 1][..], &filter, &[0]].concat())).unwrap();
+        let mut answer = [0; 5];
+        socket.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x90, 3, 0, 1, 0], "the subscription is granted");
+        // timestamp 1, one metric with alias 1 and double 1.0, seq 5
+        let data = b"\x08\x01\x12\x0b\x10\x01\x69\0\0\0\0\0\0\xf0\x3f\x18\x05";
+        let data = [&text("spBv1.0/G/NDATA/E")[..], data].concat();
+        socket.write_all(&packet(0x30, data)).unwrap();
+        let mut head = [0; 2];
+        socket.read_exact(&mut head).unwrap();
+        let mut body = vec![0; usize::from(head[1])];
+        socket.read_exact(&mut body).unwrap();
+        (head[0], body)
+    });
+    let (head, body) = asked.await.unwrap();
+    assert_eq!((head, &body[2..18]), (0x30, &b"spBv1.0/G/NCMD/E"[..]));
+    assert!(body.windows(20).any(|window| window == b"Node Control/Rebirth"));
+    gateway.stop().await;
 }
