@@ -51,7 +51,7 @@ pub(crate) fn idle(_: usize) -> Vec<Row> {
     nothing.part.stop();
     let each = resident.saturating_sub(base) as f64 / f64::from(SERIES);
     let opened = opening.as_secs_f64();
-    let [readings, roll_ups] = dropping(full.path()).map(|peak| mb(peak.saturating_sub(resident)));
+    let [readings, roll_ups] = dropping(full.path()).map(mb);
     vec![
         Row {
             figure: "memory per idle series, a million of them",
@@ -82,23 +82,28 @@ fn last_is_known(ingest: &Ingest) -> bool {
     last["items"].as_array().is_some_and(|items| items.len() == 1)
 }
 
-/// The peak of an ingest that drops the readings of all series, and of one that then drops what was kept of them.
+/// The peak of an ingest that drops the readings of all series, and of one that then drops what was kept of them, beyond
+/// what it takes when there is nothing to drop.
 fn dropping(folder: &Path) -> [u64; 2] {
     let readings = u64::from(HOURS * (STEADY + PASSING));
     let keep = |roll_ups: u32| format!("[store]\nkeep_raw_months = 1\nkeep_rollup_months = {roll_ups}\n");
-    let peak = |extra: &str, done: &dyn Fn(&Ingest) -> bool| {
+    let memory = |extra: &str, done: &dyn Fn(&Ingest) -> bool| {
         let mut ingest = Ingest::new(folder, None, None, extra);
         ingest.start();
         wait_until("retention to drop a month", LONG, || done(&ingest));
-        let (_, peak) = ingest.part.process().memory();
+        let memory = ingest.part.process().memory();
         ingest.part.stop();
-        peak
+        memory
+    };
+    let dropping = |before: &str, after: &str, done: &dyn Fn(&Ingest) -> bool| {
+        let (idle, _) = memory(before, &|_| true);
+        memory(after, done).1.saturating_sub(idle)
     };
     let dropped = |ingest: &Ingest| ingest.metrics().count("pantau_ingest_retention_dropped_readings_total");
     [
-        peak(&keep(0), &|ingest| dropped(ingest) == readings && last_is_known(ingest)),
-        // It is counted anew last.
-        peak(&keep(1), &|ingest| !last_is_known(ingest)),
+        dropping("", &keep(0), &|ingest| dropped(ingest) == readings && last_is_known(ingest)),
+        // The last series is counted anew last.
+        dropping(&keep(0), &keep(1), &|ingest| !last_is_known(ingest)),
     ]
 }
 
