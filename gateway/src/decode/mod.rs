@@ -17,6 +17,7 @@ mod fields;
 mod filter;
 mod json;
 mod mapped;
+mod meaning;
 mod names;
 mod number;
 mod outbox;
@@ -196,6 +197,8 @@ impl Batch<'_> {
         };
         let start = out.mark();
         let message = Message { topic, rest: matched.rest, device: matched.device, payload, arrival };
+        // What one message says of itself is not the next one's.
+        (self.notes.uplink, self.notes.online) = (None, None);
         let decoded = self.one(message, rule, out);
         if out.since(start) > MAX_READINGS {
             out.back_to(start);

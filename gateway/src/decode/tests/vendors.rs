@@ -277,6 +277,21 @@ fn a_chirpstack_uplink_that_comes_twice_is_taken_once() {
 }
 
 #[test]
+fn an_uplink_that_is_too_large_is_not_taken_for_the_message_behind_it() {
+    let up = DecodeRule::new("application/+/device/{device}/event/+", Format::Chirpstack);
+    let decoder = Decoder::new(&[up, DecodeRule::new("pantau/#", Format::Pantau)]);
+    let topic = "application/1/device/0101010101010101/event/up";
+    decode_by(&decoder, topic, EVENT.as_bytes());
+    let members: Vec<String> = (0..=MAX_READINGS).map(|n| format!("\"power{n}\":{n}")).collect();
+    let large = EVENT.replace("\"co2\"", &format!("{},\"co2\"", members.join(",")));
+    let (mut out, mut batch) = (Columns::default(), decoder.batch());
+    let refusal = batch.decode(topic, large.as_bytes(), ARRIVAL, &mut out).unwrap_err();
+    assert_eq!(refusal.reason, Reason::TooLarge);
+    batch.decode("pantau/a/ph", b"7", ARRIVAL, &mut out).unwrap();
+    assert_eq!((out.names.as_str(), batch.commit()), ("a/ph\n", 0));
+}
+
+#[test]
 fn chirpstacks_status_has_the_battery_and_a_missing_codec_is_named() {
     let decoder = only("application/+/device/{device}/event/+", Format::Chirpstack);
     let status = br#"{"deduplicationId":"b","time":"2026-11-24T07:00:00Z","deviceInfo":{"devEui":"01"},"margin":7,"externalPowerSource":false,"batteryLevelUnavailable":false,"batteryLevel":75.3}"#;
