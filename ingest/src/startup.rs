@@ -255,6 +255,7 @@ pub(crate) fn server(config: &Config) -> Option<remote::Server> {
         bucket: store.bucket.clone(),
         database: if store.database.is_empty() { &store.bucket } else { &store.database }.clone(),
         token: store.token.clone(),
+        ca: store.ca.clone(),
         kind,
     })
 }

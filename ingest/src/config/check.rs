@@ -1,7 +1,7 @@
 //! Secrets' files, and what no single value of a configuration can say of itself.
 
 use super::{Config, Engine, Gateway};
-use crate::store::remote::address;
+use crate::store::remote::{address, certificates};
 use pantau_settings::{Fault, Secret, Settings, Size, between};
 use std::{path::Path, time::Duration};
 
@@ -19,6 +19,16 @@ impl Settings for Config {
                 return Err(Fault::new("store.token_file", "is given beside a token", mend));
             }
             self.store.token = Secret::read(&folder.join(file), "store.token_file")?;
+        }
+        if let Some(file) = &self.store.ca_file {
+            let path = folder.join(file);
+            let fault = |why: String| {
+                let mend = "name a file with the certificate, in PEM, of who has signed that of the database";
+                Fault::new("store.ca_file", format!("{}: {why}", path.display()), mend)
+            };
+            let pem = std::fs::read(&path).map_err(|error| fault(error.to_string()))?;
+            certificates(&pem).map_err(fault)?;
+            self.store.ca = pem;
         }
         self.check()
     }
@@ -80,6 +90,10 @@ impl Config {
             ("bucket", &store.bucket),
             ("database", &store.database),
         ];
+        if store.ca_file.is_some() && !store.url.starts_with("https:") {
+            let mend = "write store.url with https, or remove it";
+            return Err(Fault::new("store.ca_file", "means nothing without TLS", mend));
+        }
         match store.engine {
             Engine::Embedded => {
                 let given = texts.iter().find(|(_, text)| !text.is_empty()).map(|(key, _)| *key);

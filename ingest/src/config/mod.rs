@@ -111,8 +111,13 @@ pub enum Engine {
 pub struct Store {
     /// Who keeps the readings.
     pub engine: Engine,
-    /// The database's address: `http://host:port`.
+    /// The database's address: `http://host:port` or `https://host:port`.
     pub url: String,
+    /// Certificates in PEM of those who may have signed that of the database; not given: those that the machine trusts.
+    pub ca_file: Option<PathBuf>,
+    /// What is in that file.
+    #[serde(skip)]
+    pub ca: Vec<u8>,
     /// InfluxDB's organization.
     pub org: String,
     /// Where readings are written.
@@ -144,6 +149,8 @@ impl Default for Store {
         Self {
             engine: Engine::Embedded,
             url: String::new(),
+            ca_file: None,
+            ca: Vec::new(),
             org: String::new(),
             bucket: String::new(),
             database: String::new(),

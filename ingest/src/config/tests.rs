@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use pantau_databases::tls::{CA, ca_file};
 use pantau_settings::Complaint;
 use std::path::Path;
 
@@ -56,6 +57,9 @@ fn an_engine_is_told_what_it_needs_and_nothing_else() {
     let url = "url = \"http://127.0.0.1:8086\"\n";
     let influx = format!("engine = \"influxdb\"\n{url}bucket = \"b\"\norg = \"o\"\ntoken = \"t\"\n");
     let victoria = format!("engine = \"victoriametrics\"\n{url}");
+    let secure = "engine = \"influxdb\"\nurl = \"https://db\"\n";
+    let signed = parse(&store(&format!("{secure}bucket = \"b\"\nca_file = {:?}", ca_file()))).unwrap();
+    assert_eq!(signed.store.ca, CA);
     assert_eq!(parse(&store(&influx)).unwrap().store.engine, Engine::Influxdb);
     assert_eq!(parse(&store(&victoria)).unwrap().store.settle, Duration::from_secs(15));
     let with = |engine: &str, more: &str| problem(&store(&format!("{engine}{more}")));
@@ -64,7 +68,17 @@ fn an_engine_is_told_what_it_needs_and_nothing_else() {
         (with("", "engine = \"influx\""), "2: store.engine: "),
         (with(&format!("engine = \"influxdb\"\n{url}"), ""), "store.bucket: is empty"),
         (with("engine = \"influxdb\"\n", "url = \"here\""), "3: store.url: \"here\" is no address"),
-        (with("engine = \"influxdb\"\n", "url = \"https://db\""), "3: store.url: \"https://db\": this build"),
+        (with("engine = \"influxdb\"\n", "url = \"ftp://db\""), "3: store.url: \"ftp://db\" is no http"),
+        (with(&influx, "ca_file = \"none.pem\""), "7: store.ca_file: "),
+        (with(&influx, &format!("ca_file = {:?}", ca_file())), "7: store.ca_file: means nothing without TLS"),
+        (
+            with(secure, &format!("ca_file = {:?}", ca_file().with_file_name("README.md"))),
+            "4: store.ca_file: ",
+        ),
+        (
+            with("", &format!("url = \"https://db\"\nca_file = {:?}", ca_file())),
+            "2: store.url: means nothing to",
+        ),
         (
             with("engine = \"influxdb\"\n", "url = \"http://db/v2\""),
             "3: store.url: \"http://db/v2\" has more",

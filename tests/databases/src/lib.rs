@@ -14,6 +14,7 @@ pub mod influxd;
 pub mod ports;
 mod server;
 pub mod standin;
+pub mod tls;
 pub mod victoria;
 
 pub use influxd::Influxd;

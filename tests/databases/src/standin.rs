@@ -22,7 +22,7 @@ use http::{HeaderMap, StatusCode};
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{influxd::DATABASE, ports};
+use crate::{influxd::DATABASE, ports, tls};
 
 /// May write and read.
 pub const TOKEN: &str = "a token that may write";
@@ -72,6 +72,8 @@ pub struct Standin {
     pub address: SocketAddr,
     told: Arc<Mutex<Told>>,
     influxd: SocketAddr,
+    /// Speaks TLS only.
+    tls: bool,
     runtime: Option<Runtime>,
 }
 
@@ -86,9 +88,19 @@ impl Standin {
     /// Before an influxd, on a runtime of its own.
     #[must_use]
     pub fn start(influxd: SocketAddr) -> Self {
+        Self::with(influxd, false)
+    }
+
+    /// The same, with TLS and the certificate that [`tls::CA`] has signed for its address.
+    #[must_use]
+    pub fn start_tls(influxd: SocketAddr) -> Self {
+        Self::with(influxd, true)
+    }
+
+    fn with(influxd: SocketAddr, tls: bool) -> Self {
         let told = Told { buckets: vec![BUCKET.to_owned()], ..Told::default() };
         let told = Arc::new(Mutex::new(told));
-        let mut standin = Self { address: ports::free(), told, influxd, runtime: None };
+        let mut standin = Self { address: ports::free(), told, influxd, tls, runtime: None };
         standin.restart();
         standin
     }
@@ -107,9 +119,14 @@ impl Standin {
         let listener = std::net::TcpListener::bind(self.address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let tls = self.tls;
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            axum::serve(listener, router).await
+            if tls {
+                axum::serve(tls::Listener::on(listener), router).await
+            } else {
+                axum::serve(listener, router).await
+            }
         });
         self.runtime = Some(runtime);
     }
@@ -118,13 +135,17 @@ impl Standin {
     pub fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+            // Its threads end on their own; until then the port is taken.
+            while std::net::TcpStream::connect(self.address).is_ok() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 
     /// Its address as a client writes it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
 
     /// Tells it something, or asks.
@@ -154,7 +175,13 @@ type Params = Query<HashMap<String, String>>;
 
 fn no(status: u16, code: &str, message: &str) -> Response {
     let body = serde_json::json!({ "code": code, "message": message }).to_string();
-    (StatusCode::from_u16(status).unwrap(), body).into_response()
+    let mut answer = (StatusCode::from_u16(status).unwrap(), body).into_response();
+    if (300..400).contains(&status) {
+        // To where it would be taken.
+        let there = format!("/api/v2/write?org={ORG}&bucket={BUCKET}&precision=ms");
+        answer.headers_mut().insert("location", there.parse().unwrap());
+    }
+    answer
 }
 
 /// The connection ends before the answer is whole. Never 204: its line alone would be the whole answer.

@@ -3,7 +3,7 @@
 
 use crate::kills::{devices, seed, small};
 use pantau_databases::standin::{BUCKET, Fault, ORG, Standin, TOKEN};
-use pantau_databases::{Influxd, VictoriaMetrics, influxd::DATABASE};
+use pantau_databases::{Influxd, VictoriaMetrics, influxd::DATABASE, tls};
 use pantau_e2e::clock::wait_until;
 use pantau_e2e::device::{Fleet, Manner};
 use pantau_e2e::http::get;
@@ -12,6 +12,7 @@ use pantau_e2e::system::{Options, System};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -23,10 +24,10 @@ struct InfluxDb {
 }
 
 impl InfluxDb {
-    fn start() -> Self {
+    fn start(standin: fn(SocketAddr) -> Standin) -> Self {
         let folder = tempfile::Builder::new().prefix("pantau-influxd-").tempdir().unwrap();
         let influxd = Influxd::start(folder.path());
-        Self { standin: Standin::start(influxd.address), influxd, _folder: folder }
+        Self { standin: standin(influxd.address), influxd, _folder: folder }
     }
 
     /// Connections first: what influxd still takes is not acked any more.
@@ -46,10 +47,15 @@ impl InfluxDb {
     }
 
     fn options(&self, options: Options) -> Options {
+        let url = self.standin.url();
+        let ca = if url.starts_with("https") {
+            format!("ca_file = {:?}\n", tls::ca_file())
+        } else {
+            String::new()
+        };
         let store = format!(
-            "[store]\nengine = \"influxdb\"\nurl = \"{}\"\norg = \"{ORG}\"\nbucket = \"{BUCKET}\"\n\
-             database = \"{DATABASE}\"\ntoken = \"{TOKEN}\"\n",
-            self.standin.url()
+            "[store]\nengine = \"influxdb\"\nurl = \"{url}\"\norg = \"{ORG}\"\nbucket = \"{BUCKET}\"\n\
+             database = \"{DATABASE}\"\ntoken = \"{TOKEN}\"\n{ca}"
         );
         Options { ingest_extra: format!("{}{store}", options.ingest_extra), ..options }
     }
@@ -59,11 +65,11 @@ fn stored_total(system: &System) -> u64 {
     system.ingest.metrics().count("pantau_ingest_stored_total")
 }
 
-fn killed(kills: u32, options: Options) {
+fn killed(kills: u32, standin: fn(SocketAddr) -> Standin, options: Options) {
     let seed = seed();
     println!("{kills} kills, seed {seed}");
     let mut random = SmallRng::seed_from_u64(seed);
-    let mut database = InfluxDb::start();
+    let mut database = InfluxDb::start(standin);
     let mut system = System::start(&database.options(small(options)));
     let fleet = Fleet::start(system.gateway.mqtt, devices());
     for _ in 0..kills {
@@ -99,17 +105,21 @@ fn killed(kills: u32, options: Options) {
 
 #[test]
 fn a_killed_influxdb_and_a_killed_ingest_lose_and_double_nothing() {
-    killed(12, Options::default());
+    killed(12, Standin::start, Options::default());
 }
 
 #[test]
-fn a_killed_influxdb_and_an_ingest_killed_with_its_unsynced_writes_lose_and_double_nothing() {
-    killed(12, Options { ingest_faults: Some("volatile".to_owned()), ..Options::default() });
+fn a_killed_influxdb_behind_tls_and_an_ingest_killed_with_its_unsynced_writes_lose_and_double_nothing() {
+    killed(
+        12,
+        Standin::start_tls,
+        Options { ingest_faults: Some("volatile".to_owned()), ..Options::default() },
+    );
 }
 
 #[test]
 fn while_the_database_is_away_the_spool_holds_everything_until_it_is_full_and_devices_wait() {
-    let mut database = InfluxDb::start();
+    let mut database = InfluxDb::start(Standin::start);
     let spool = "[spool]\nsegment = \"1 MiB\"\nmax_size = \"8 MiB\"\nfree_floor = \"0 B\"\n".to_owned();
     let mut system = System::start(&database.options(Options { gateway_extra: spool, ..Options::default() }));
     let fast = |manner: Manner| Manner { rate: 20_000, window: 400, ..manner };

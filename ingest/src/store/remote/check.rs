@@ -42,6 +42,12 @@ pub(crate) async fn check(server: &Server, now: i64, oldest: i64, create: bool) 
     };
     let mut report = Report::default();
     match reading.get("/ping", &[], 1 << 16).await {
+        Err(ReadFault::Transport(why)) if why.contains("certificate") => {
+            let what = format!("{} cannot prove who it is: {why}", server.url);
+            let mend = "name in store.ca_file the certificate of who has signed the server's, and in store.url the host \
+                        that it is for";
+            return Err(Fault::new("store.ca_file", what, mend));
+        }
         Err(ReadFault::Transport(why)) => {
             let what = format!("{} does not answer: {why}", server.url);
             return Err(Fault::new("store.url", what, "start the database, or correct the address"));

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use pantau_settings::Secret;
-use reqwest::{Url, header};
+use reqwest::{Certificate, ClientBuilder, Url, header, redirect::Policy};
 
 use super::writer::{clipped, reason};
 
@@ -32,7 +32,7 @@ pub enum Kind {
 /// The address of a server, as configured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Server {
-    /// `http://host:port`
+    /// `http://host:port` or `https://host:port`
     pub url: String,
     /// InfluxDB's organization, by name or id; may be empty where there are none.
     pub org: String,
@@ -42,6 +42,8 @@ pub struct Server {
     pub database: String,
     /// API token; may be empty where none is asked for.
     pub token: Secret,
+    /// Certificates in PEM of those who may have signed the server's; empty: those that this machine trusts.
+    pub ca: Vec<u8>,
     /// Whose database it is.
     pub kind: Kind,
 }
@@ -68,7 +70,7 @@ pub(crate) struct Client {
     token: Secret,
 }
 
-/// Checks an address: plain HTTP, no path.
+/// Checks an address: scheme, host, port, no path.
 ///
 /// # Errors
 /// What is wrong with it, and its mend.
@@ -76,11 +78,7 @@ pub(crate) fn address(url: &str) -> Result<Url, (String, &'static str)> {
     const MEND: &str = "write for example \"http://127.0.0.1:8086\"";
     let parsed = Url::parse(url).map_err(|error| (format!("{url:?} is no address: {error}"), MEND))?;
     match parsed.scheme() {
-        "http" if parsed.host().is_some() => {}
-        "https" => {
-            let mend = "let a TLS proxy on this machine forward to it, and write its http address";
-            return Err((format!("{url:?}: this build speaks plain HTTP to the database"), mend));
-        }
+        "http" | "https" if parsed.host().is_some() => {}
         _ => return Err((format!("{url:?} is no http address"), MEND)),
     }
     if parsed.path() != "/" || parsed.query().is_some() || !parsed.username().is_empty() {
@@ -89,12 +87,34 @@ pub(crate) fn address(url: &str) -> Result<Url, (String, &'static str)> {
     Ok(parsed)
 }
 
-fn builder() -> reqwest::ClientBuilder {
-    // The database is named by its own address; a proxy of the environment is for other traffic.
-    reqwest::ClientBuilder::new().no_proxy().timeout(REQUEST).connect_timeout(CONNECT)
+/// The certificates of a bundle in PEM.
+///
+/// # Errors
+/// When it has none, or one that is no certificate.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let found = Certificate::from_pem_bundle(pem).map_err(|error| reason(&error))?;
+    if found.is_empty() {
+        return Err("no certificate in PEM is in it".to_owned());
+    }
+    let with = |client: ClientBuilder, one: &Certificate| client.add_root_certificate(one.clone());
+    let client = found.iter().fold(ClientBuilder::new().tls_built_in_root_certs(false), with);
+    client.build().map(|_| found).map_err(|error| reason(&error))
 }
 
 impl Server {
+    fn client(&self) -> Result<ClientBuilder, String> {
+        // The database is named by its own address: a proxy of the environment is for other traffic, and what leads
+        // elsewhere would take the token along.
+        let client = ClientBuilder::new().no_proxy().redirect(Policy::none());
+        let mut client = client.timeout(REQUEST).connect_timeout(CONNECT);
+        let secure = self.url.starts_with("https:");
+        if !self.ca.is_empty() {
+            client = certificates(&self.ca)?.into_iter().fold(client, ClientBuilder::add_root_certificate);
+        }
+        // Who names the signers means these and no others. Without TLS there is nothing to be trusted.
+        Ok(client.https_only(secure).tls_built_in_root_certs(secure && self.ca.is_empty()))
+    }
+
     /// The client of the write side.
     ///
     /// # Errors
@@ -102,7 +122,7 @@ impl Server {
     pub(crate) fn writing(&self) -> Result<influxdb2::Client, String> {
         // Checked first: the builder panics on an address that cannot be read.
         address(&self.url).map_err(|(what, _)| what)?;
-        influxdb2::ClientBuilder::with_builder(builder(), &self.url, &self.org, self.token.reveal())
+        influxdb2::ClientBuilder::with_builder(self.client()?, &self.url, &self.org, self.token.reveal())
             .build()
             .map_err(|error| error.to_string())
     }
@@ -113,7 +133,7 @@ impl Server {
     /// When it cannot be made.
     pub(crate) fn reading(&self) -> Result<Client, String> {
         let base = address(&self.url).map_err(|(what, _)| what)?;
-        let http = builder().build().map_err(|error| reason(&error))?;
+        let http = self.client()?.build().map_err(|error| reason(&error))?;
         Ok(Client { http, base, token: self.token.clone() })
     }
 }

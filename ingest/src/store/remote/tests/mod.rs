@@ -4,6 +4,7 @@ mod checks;
 mod kills;
 mod lines;
 mod support;
+mod tls;
 mod victoria;
 mod writes;
 

@@ -1,9 +1,10 @@
 //! What these tests share: a database with its stand-in, and stores on it.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use pantau_databases::influxd::{DATABASE, Influxd};
 use pantau_databases::standin::{BUCKET, ORG, Standin, TOKEN};
+use pantau_databases::tls::CA;
 use pantau_journal::{FileLayer, StdFiles};
 use pantau_settings::Secret;
 use tokio::runtime::Runtime;
@@ -30,12 +31,21 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn start() -> Self {
+        Self::behind(Standin::start)
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn start_tls() -> Self {
+        Self::behind(Standin::start_tls)
+    }
+
+    fn behind(standin: fn(SocketAddr) -> Standin) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         std::fs::create_dir(folder.path().join("influxd")).unwrap();
         let influxd = Influxd::start(&folder.path().join("influxd"));
-        let standin = Standin::start(influxd.address);
+        let standin = standin(influxd.address);
         Self { runtime, influxd, standin, stop: CancellationToken::new(), folder }
     }
 
@@ -46,6 +56,7 @@ impl Database {
             bucket: BUCKET.to_owned(),
             database: DATABASE.to_owned(),
             token: Secret::new(TOKEN),
+            ca: if self.standin.url().starts_with("https") { CA.to_vec() } else { Vec::new() },
             kind: Kind::Influx,
         }
     }
