@@ -59,6 +59,8 @@ pub struct EngineNumbers {
     pub rollup_bytes: u64,
     /// Files, bytes and readings that retention dropped since the store was made.
     pub dropped: [u64; 3],
+    /// Bytes of readings that retention has yet to drop.
+    pub overdue_bytes: u64,
     /// Whether the last merge or drop failed.
     pub merge_failing: bool,
     /// Data files.
@@ -163,6 +165,7 @@ impl Collector for Engine {
             dropped,
             rolled_bytes,
             rollup_bytes,
+            overdue_bytes,
             merge_failing,
             files,
             file_bytes,
@@ -204,6 +207,11 @@ impl Collector for Engine {
             ("files", "Data files", files),
             ("file_bytes", "Bytes of data files", file_bytes),
             ("rollup_bytes", "Bytes of roll-ups", rollup_bytes),
+            (
+                "retention_waiting_bytes",
+                "Bytes of readings that are over, but to be merged and rolled up before they are dropped",
+                overdue_bytes,
+            ),
             (
                 "merge_failing",
                 "1 while data files cannot be merged or dropped; the log says why",

@@ -347,6 +347,9 @@ pub(crate) fn problems<F: FileLayer>(any: &AnyReader<F>, quarantine: &Quarantine
              is taken"
         ));
     }
+    if let Some(why) = reader.overdue_error() {
+        problems.push(format!("what retention no longer keeps is still there: {why}"));
+    }
     problems
 }
 
@@ -365,6 +368,7 @@ pub(crate) fn numbers<F: FileLayer>(any: &AnyReader<F>, quarantine: &Quarantine)
         dropped: [stats.expired_files, stats.expired_bytes, stats.expired_readings],
         rolled_bytes: stats.rolled_bytes,
         rollup_bytes: stats.rollup_bytes,
+        overdue_bytes: stats.overdue_bytes,
         merge_failing: stats.merge_failing,
         files: stats.files,
         file_bytes: stats.file_bytes,

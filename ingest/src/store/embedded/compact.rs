@@ -26,6 +26,7 @@ use super::block::{MAX_POINTS, Scratch};
 use super::datafile::{DataFile, FileId};
 use super::filewriter::FileWriter;
 use super::manifest::{Expired, FileRef};
+use super::months::month_name;
 use super::pace::Pace;
 use super::plan;
 use super::point::{Point, Tally, settle};
@@ -50,10 +51,12 @@ pub enum CompactError {
     #[error("cannot merge files: {0}")]
     Io(#[from] io::Error),
     /// There is no room for the new file beside the old ones.
-    #[error(
-        "cannot merge files: {needed} bytes must be free, {free} are; delete something, or set store.free_floor lower"
-    )]
+    #[error("{task}: {needed} bytes must be free, {free} are; delete something{or}")]
     NoRoom {
+        /// What was to be done.
+        task: String,
+        /// What else mends it.
+        or: &'static str,
         /// Bytes that must be free.
         needed: u64,
         /// Bytes that are.
@@ -75,7 +78,7 @@ pub struct Compactor<F: FileLayer> {
     pub(super) shared: Arc<Shared>,
     pub(super) files: F,
     pub(super) dir: PathBuf,
-    free_floor_bytes: u64,
+    pub(super) free_floor_bytes: u64,
     pub(super) retention: Retention,
     /// Files that are damaged: they stay as they are.
     pub(super) apart: HashSet<FileId>,
@@ -164,14 +167,21 @@ impl<F: FileLayer> Compactor<F> {
         let existing = self.note_damaged();
         let cuts = self.shared.manifest().classes.cuts.clone();
         let listed: Vec<FileRef> = existing.iter().map(|file| FileRef::from(&**file)).collect();
-        let Some(ids) = self.prepared(&listed).or_else(|| plan::next(&listed, &self.apart, &cuts, whole))
-        else {
+        let prepared = self.prepared(&listed);
+        let over = prepared.is_some();
+        let Some(ids) = prepared.or_else(|| plan::next(&listed, &self.apart, &cuts, whole)) else {
             return Ok(false);
         };
         let run: Vec<Arc<DataFile>> =
             existing.iter().filter(|file| ids.contains(&file.id)).cloned().collect();
         drop(existing);
-        self.want_room(run.iter().map(|file| file.bytes).sum())?;
+        let bytes = run.iter().map(|file| file.bytes).sum();
+        self.want_room(bytes, || match run.first() {
+            Some(first) if over => {
+                format!("cannot merge {}, which are over", self.readings_of(first.id, bytes))
+            }
+            _ => "cannot merge files".to_owned(),
+        })?;
         match self.merge(&run)? {
             Ended::Done(file) => {
                 // At once, or questions about the month would read all of it until then.
@@ -207,9 +217,25 @@ impl<F: FileLayer> Compactor<F> {
         })
     }
 
-    pub(super) fn want_room(&self, bytes: u64) -> Result<(), CompactError> {
-        let (needed, free) = (bytes + self.free_floor_bytes, self.files.free_bytes(&self.dir)?);
-        if free < needed { Err(CompactError::NoRoom { needed, free }) } else { Ok(()) }
+    /// Makes sure that there is room for `bytes` above the floor that is the journal's.
+    pub(super) fn want_room(&self, bytes: u64, task: impl FnOnce() -> String) -> Result<(), CompactError> {
+        self.room(bytes + self.free_floor_bytes, ", or set store.free_floor lower", task)
+    }
+
+    pub(super) fn room(
+        &self,
+        needed: u64,
+        or: &'static str,
+        task: impl FnOnce() -> String,
+    ) -> Result<(), CompactError> {
+        let free = self.files.free_bytes(&self.dir)?;
+        if free < needed { Err(CompactError::NoRoom { task: task(), or, needed, free }) } else { Ok(()) }
+    }
+
+    /// What some readings are called in a complaint.
+    pub(super) fn readings_of(&self, id: FileId, bytes: u64) -> String {
+        let class = self.shared.manifest().classes.called(id.class);
+        format!("the readings of {} of class {class} ({bytes} bytes)", month_name(id.month))
     }
 
     pub(super) fn set_apart(&mut self, id: FileId) {

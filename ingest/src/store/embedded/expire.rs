@@ -15,7 +15,7 @@ use pantau_journal::FileLayer;
 
 use super::compact::{CompactError, Compactor};
 use super::datafile::{DataFile, FileId};
-use super::manifest::Expired;
+use super::manifest::{Expired, FileRef};
 use super::months::month_name;
 use super::pagecache::PageCache;
 use super::recover::scan;
@@ -31,30 +31,61 @@ const GATHERED: usize = if cfg!(test) { 4 } else { 8_192 };
 const CACHE_BYTES: usize = 1 << 20;
 
 impl<F: FileLayer> Compactor<F> {
-    /// Drops what is over at `now`, and notes what must be merged before it can go. Tells whether anything went.
+    /// Drops what is over at `now`, and notes what must be merged before it can go. Tells whether anything went; when
+    /// nothing did for want of room, that is an error.
     pub(crate) fn expire(&mut self, now: i64) -> Result<bool, CompactError> {
         let existing = self.note_damaged();
-        let Due { drops, prepare } = {
-            let manifest = self.shared.manifest();
-            let keep = |class| manifest.classes.keep(class, &self.retention);
-            let now = retain::believed(now, &manifest.files);
-            retain::due(&manifest.files, &self.apart, keep, now)
-        };
+        let Due { drops, prepare } = self.due(now);
         self.preparing = prepare;
         let goes = |what: What| {
             let wanted = |part: &&Arc<DataFile>| drops.contains(&(part.id, what));
             existing.iter().filter(wanted).cloned().collect::<Vec<_>>()
         };
-        // What goes as a whole makes room; what only loses its readings needs some, for their roll-up.
+        // What goes as a whole makes room; what only loses its readings needs some, for their roll-up. Of those the small
+        // ones go first, as each makes room for the next; but what is still held here cannot be removed.
         let wholes = drops.iter().filter(|(_, what)| *what == What::Whole).map(|(id, _)| *id).collect();
+        let mut raw: Vec<(u64, FileId)> = goes(What::Raw).iter().map(|part| (part.bytes, part.id)).collect();
+        raw.sort_unstable();
         let mut any = self.drop_whole(&wholes, &goes(What::Whole))?;
-        for part in goes(What::Raw) {
-            if !self.drop_readings(&part)? {
-                return Ok(false);
+        drop(existing);
+        let mut short = None;
+        for (_, id) in raw {
+            self.sweep();
+            let found = self.shared.lock().files.iter().find(|file| file.id == id).cloned();
+            let Some(part) = found else { continue };
+            match self.drop_readings(&part) {
+                Ok(true) => any = true,
+                Ok(false) => return Ok(false),
+                Err(error @ CompactError::NoRoom { .. }) => {
+                    short = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
             }
-            any = true;
         }
-        Ok(any)
+        self.note_overdue(now);
+        match short {
+            Some(error) if !any => Err(error),
+            _ => Ok(any),
+        }
+    }
+
+    /// Tells how much is over and still there.
+    fn note_overdue(&self, now: i64) {
+        let Due { drops, prepare } = self.due(now);
+        let waits = |part: &&FileRef| {
+            let month = (part.id.month, part.id.class);
+            drops.contains(&(part.id, What::Raw)) || prepare.contains(&month)
+        };
+        let bytes = self.shared.manifest().files.iter().filter(waits).map(|part| part.bytes).sum();
+        self.shared.lock().overdue_bytes = bytes;
+    }
+
+    fn due(&self, now: i64) -> Due {
+        let manifest = self.shared.manifest();
+        let keep = |class| manifest.classes.keep(class, &self.retention);
+        let now = retain::believed(now, &manifest.files);
+        retain::due(&manifest.files, &self.apart, keep, now)
     }
 
     /// Drops parts. `gone` are those of them that could be opened.

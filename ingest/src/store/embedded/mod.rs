@@ -168,6 +168,8 @@ pub struct Stats {
     pub expired_bytes: u64,
     /// The readings in them.
     pub expired_readings: u64,
+    /// Bytes of readings that retention is to drop, once they are merged and rolled up.
+    pub overdue_bytes: u64,
     /// Whether the last merge or drop failed (it is tried again).
     pub merge_failing: bool,
     /// Times that the writer had to wait for a flush since the start.

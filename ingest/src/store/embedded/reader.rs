@@ -252,6 +252,13 @@ impl<F: FileLayer> EmbeddedReader<F> {
         self.shared.lock().flush_error.clone()
     }
 
+    /// Why readings that are over cannot be dropped, while they cannot.
+    #[must_use]
+    pub fn overdue_error(&self) -> Option<String> {
+        let state = self.shared.lock();
+        state.merge_error.clone().filter(|_| state.overdue_bytes > 0)
+    }
+
     /// The journal, for its statistics.
     #[must_use]
     pub fn journal(&self) -> &Journal<F> {
@@ -283,6 +290,7 @@ impl<F: FileLayer> EmbeddedReader<F> {
                 .filter_map(|file| file.rollup.get())
                 .map(|rollup| rollup.bytes)
                 .sum(),
+            overdue_bytes: state.overdue_bytes,
             merge_failing: state.merge_error.is_some(),
             writer_waits: state.waits,
             flush_failing: state.flush_error.is_some(),

@@ -12,6 +12,9 @@ use super::pace::Pace;
 use super::rollup::{self, Build, Built, Depth, Extra, Rollup};
 use crate::store::types::SeriesId;
 
+/// For the manifest, and what others write meanwhile, while a roll-up takes what is left of the disk.
+const BESIDE_BYTES: u64 = 1 << 20;
+
 impl<F: FileLayer> Compactor<F> {
     /// One roll-up, if a part lacks it that will not soon be merged. Tells whether there was.
     pub(super) fn roll_up_next(&mut self, whole: bool) -> Result<bool, CompactError> {
@@ -23,7 +26,7 @@ impl<F: FileLayer> Compactor<F> {
         };
         let Some(part) = existing.iter().find(lacks).cloned() else { return Ok(false) };
         // Rows are left out where they would save little, so they take far less than the readings.
-        self.want_room(part.bytes / 4)?;
+        self.want_room(part.bytes / 4, || "cannot roll up a file".to_owned())?;
         match self.roll_up(&part, part.id, Depth::Lean, false)? {
             Built::Done(rollup) => self.publish_rollup(&part, rollup)?,
             Built::Damaged => self.set_apart(part.id),
@@ -35,8 +38,11 @@ impl<F: FileLayer> Compactor<F> {
     /// Puts a full roll-up in the place of a part's readings, for retention. What of them cannot be read is not in it.
     /// Tells whether it was done; not when the store is being closed.
     pub(crate) fn drop_readings(&mut self, part: &Arc<DataFile>) -> Result<bool, CompactError> {
-        // Its rows stand for 16 readings or more each, but for days of slow series.
-        self.want_room(part.bytes / 2)?;
+        // Its rows stand for 16 readings or more each, but for days of slow series. The floor is kept for the journal: what
+        // makes more room than it takes may go below it, or a full disk would keep what is over.
+        self.room(part.bytes / 2 + BESIDE_BYTES, "", || {
+            format!("cannot roll up {} before retention drops them", self.readings_of(part.id, part.bytes))
+        })?;
         let id = FileId { generation: part.id.generation + 1, ..part.id };
         let Built::Done(rollup) = self.roll_up(part, id, Depth::Full, true)? else { return Ok(false) };
         let file = DataFile::dropped(id, self.dir.join("data").join(id.name()));

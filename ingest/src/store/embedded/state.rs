@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) merged_bytes: u64,
     /// Bytes of roll-ups that were written since the start.
     pub(crate) rolled_bytes: u64,
+    /// Bytes of readings that are over and not dropped yet.
+    pub(crate) overdue_bytes: u64,
     /// Why the last merge failed, until one succeeds.
     pub(crate) merge_error: Option<String>,
     pub(crate) damaged_reads: u64,

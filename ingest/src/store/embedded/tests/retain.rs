@@ -261,3 +261,93 @@ fn readings_go_first_and_their_roll_ups_when_those_are_over_too() {
     let info = rig.reader.info(SeriesId(1)).unwrap();
     assert_eq!((info.first, info.last, info.points), (Some(MARCH), Some(MARCH), Some(1)));
 }
+
+/// February of two classes is over and rolled up: 12,500 readings of temperature and 7,500 of rainfall that no encoder makes
+/// small. Bytes of either, and of all files there are.
+fn two_over() -> (Rig, [u64; 2], u64) {
+    let keep = Keep { raw_months: 1, rollup_months: 0 };
+    let rain = Class { keep, ..class("rain", "rainfall") };
+    let mut rig = start(&Retention { default: keep, classes: vec![rain] });
+    let (mut seed, mut position) = (1_u64, 2);
+    let mut noise = move || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from_bits(seed >> 12 | 0x3ff0_0000_0000_0000)
+    };
+    for (series, count) in [(0, 12_500), (1, 7_500)] {
+        let readings: Vec<_> =
+            (0..count).map(|at| (series, MARCH - (count - at) * 10_000, noise())).collect();
+        for part in readings.chunks(2_500) {
+            rig.append(commit(position, part));
+            position += part.len() as u64;
+        }
+        rig.flush();
+    }
+    while rig.compactor.work(true).unwrap() {}
+    rig.compactor.sweep();
+    let bytes =
+        |name: &str| rig.files.contents(&Path::new(DIR).join("data").join(name)).unwrap().len() as u64;
+    let over = ["2026-02-0000000002.pts", "2026-02-c1-0000000003.pts"].map(bytes);
+    rig.files.set_capacity(1 << 40);
+    let used = (1 << 40) - rig.files.free_bytes(Path::new(DIR)).unwrap();
+    (rig, over, used)
+}
+
+const BESIDE: u64 = 1 << 20;
+
+#[test]
+fn on_a_full_disk_the_smaller_month_goes_first_and_makes_room_for_the_larger_whatever_the_floor() {
+    let (mut rig, [large, small], used) = two_over();
+    rig.compactor.free_floor_bytes = 1 << 50;
+    let free = BESIDE + small / 2 + 1_000;
+    assert!(free < BESIDE + large / 2, "{large} and {small}");
+    rig.files.set_capacity(used + free);
+    assert!(rig.compactor.expire(APRIL_4).unwrap());
+    rig.compactor.sweep();
+    let stats = rig.reader.stats();
+    assert_eq!((stats.expired_files, stats.expired_readings, stats.overdue_bytes), (2, 20_000, 0));
+    assert_eq!([rig.all(0), rig.all(1)], [[(MARCH, 1.0)], [(MARCH, 1.0)]]);
+    let day = MARCH - 31 * 3_600_000..MARCH - 7 * 3_600_000;
+    for series in [0, 1] {
+        let found =
+            rig.reader.aggregate(SeriesId(series), day.clone(), 86_400_000, &[Agg::Count], 9).unwrap();
+        assert!(found.counts[0] > 2_500 && found.damaged == 0, "{found:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_room_is_told_with_how_much_it_needs_and_goes_when_there_is_some() {
+    let (mut rig, [large, small], used) = two_over();
+    rig.files.set_capacity(used + small / 2);
+    let told = rig.compactor.expire(APRIL_4).unwrap_err().to_string();
+    let said = format!(
+        "cannot roll up the readings of 2026-02 of class rain ({small} bytes) before retention drops them: {} bytes \
+         must be free, {} are; delete something",
+        BESIDE + small / 2,
+        small / 2
+    );
+    assert_eq!(told, said);
+    assert_eq!(rig.reader.stats().overdue_bytes, large + small);
+    assert_eq!(rig.all(1).len(), 7_501, "nothing is dropped without its roll-up");
+    rig.files.set_capacity(used + BESIDE + large);
+    assert!(rig.compactor.expire(APRIL_4).unwrap());
+    assert_eq!((rig.reader.stats().overdue_bytes, rig.reader.stats().expired_readings), (0, 20_000));
+    // A month that has to become one part before says so, too.
+    let mut rig = two_months_of_rain();
+    rig.files.set_capacity(1);
+    assert!(!rig.compactor.expire(APRIL_4).unwrap(), "first it is merged");
+    let told = rig.compactor.merge_next(false).unwrap_err().to_string();
+    assert!(told.starts_with("cannot merge the readings of 2026-02 of class rain ("), "{told}");
+    assert!(rig.reader.stats().overdue_bytes > 0);
+}
+
+/// February of rainfall in two files, of which only roll-ups are to be kept.
+fn two_months_of_rain() -> Rig {
+    let keep = Keep { raw_months: 1, rollup_months: 0 };
+    let rain = Class { keep, ..class("rain", "rainfall") };
+    let mut rig = start(&Retention { default: Keep::default(), classes: vec![rain] });
+    for at in 0..2 {
+        rig.append(commit(2 + at, &[(1, MARCH - 5 - at as i64, 7.0)]));
+        rig.flush();
+    }
+    rig
+}
