@@ -4,12 +4,14 @@ use super::registry::Registry;
 use crate::{store::NewSeries, validate::Entry};
 use pantau_proto::{GatewayId, SeriesName};
 
-/// What a dictionary entry has become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a dictionary entry has become. 16 bytes: there is one of every series that the gateway's last stream named.
+#[derive(Debug)]
 enum Slot {
-    Unused,
+    Unused(Box<SeriesName>),
     Id(u32),
-    Foreign,
+    /// Of another gateway; the name is for the words in the quarantine.
+    Foreign(Box<SeriesName>),
+    Bad,
 }
 
 /// See the module.
@@ -19,12 +21,11 @@ pub(crate) struct Stream {
     /// An append of it failed: whatever else of it is under way would be stored without its dictionary.
     given_up: bool,
     slots: Vec<Slot>,
-    names: Vec<Option<SeriesName>>,
 }
 
 impl Stream {
     pub(crate) fn new(generation: u64) -> Self {
-        Self { generation, given_up: false, slots: Vec::new(), names: Vec::new() }
+        Self { generation, given_up: false, slots: Vec::new() }
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -42,13 +43,10 @@ impl Stream {
 
     /// Appends to the dictionary.
     pub(crate) fn extend(&mut self, entries: Vec<Entry>) {
-        for entry in entries {
-            self.slots.push(Slot::Unused);
-            self.names.push(match entry {
-                Entry::Good(facts) => Some(facts.name),
-                Entry::Bad { .. } => None,
-            });
-        }
+        self.slots.extend(entries.into_iter().map(|entry| match entry {
+            Entry::Good(facts) => Slot::Unused(Box::new(facts.name)),
+            Entry::Bad { .. } => Slot::Bad,
+        }));
     }
 
     /// Gives every series that is used an id. False when some of them belong to another gateway.
@@ -61,20 +59,19 @@ impl Stream {
     ) -> bool {
         let mut all_own = true;
         for index in used {
-            let index = *index as usize;
-            match self.slots.get(index) {
+            match self.slots.get_mut(*index as usize) {
                 Some(Slot::Id(_)) => {}
-                Some(Slot::Unused) => {
-                    let name = self.names.get_mut(index).and_then(Option::take);
-                    let id = name.as_ref().and_then(|name| registry.resolve(name, gateway, new_series).ok());
-                    self.slots[index] = id.map_or(Slot::Foreign, |id| Slot::Id(id.0));
-                    if id.is_none() {
-                        // Kept for the words in the quarantine.
-                        self.names[index] = name;
-                        all_own = false;
-                    }
+                Some(slot) => {
+                    *slot = match std::mem::replace(slot, Slot::Bad) {
+                        Slot::Unused(name) => match registry.resolve(&name, gateway, new_series) {
+                            Ok(id) => Slot::Id(id.0),
+                            Err(_) => Slot::Foreign(name),
+                        },
+                        other => other,
+                    };
+                    all_own &= matches!(slot, Slot::Id(_));
                 }
-                Some(Slot::Foreign) | None => all_own = false,
+                None => all_own = false,
             }
         }
         all_own
@@ -90,6 +87,9 @@ impl Stream {
 
     /// The name of a series that belongs to another gateway.
     pub(crate) fn foreign(&self, index: u32) -> Option<&SeriesName> {
-        self.names.get(index as usize).and_then(Option::as_ref)
+        match self.slots.get(index as usize) {
+            Some(Slot::Foreign(name)) => Some(name),
+            _ => None,
+        }
     }
 }
