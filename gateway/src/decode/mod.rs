@@ -27,6 +27,7 @@ mod protobuf;
 mod recent;
 mod rules;
 mod senml;
+mod senml_json;
 mod sparkplug;
 mod tasmota;
 #[cfg(test)]

@@ -10,17 +10,18 @@
 //!   The rest of the name says the quantity; where it does not, the unit does (`Cel` is the air's temperature), and the
 //!   rest is the channel. Texts, data and positions (lat, lon, alt) are passed over; a sum is read for counters only.
 
+use std::borrow::Cow;
+
 use pantau_proto::v1::Reason;
 use pantau_proto::{Flags, Kind, TimeMs, quantity};
 
 use super::cbor::{self, Bad, Label, Length};
 use super::fields::{Fields, Meaning, Reader};
 use super::names::{self, Plain};
-use super::tree::{At, Tree, Value};
-use super::{Columns, Message, Notes, Refusal, UNTIMED};
+use super::{Columns, Message, Notes, Refusal, UNTIMED, senml_json};
 
 /// Records of one pack at most, those without a value among them.
-const MAX_RECORDS: usize = 2_000;
+pub(super) const MAX_RECORDS: usize = 2_000;
 /// Below, a time counts from now (section 4.5.3).
 const ABSOLUTE: f64 = 268_435_456.0;
 
@@ -50,21 +51,21 @@ const BY_UNIT: [(&str, &str); 20] = [
 
 /// One record as it is written.
 #[derive(Debug, Default)]
-struct Record<'a> {
-    bver: Option<f64>,
-    bn: Option<std::borrow::Cow<'a, str>>,
-    bt: Option<f64>,
-    bu: Option<std::borrow::Cow<'a, str>>,
-    bv: Option<f64>,
-    bs: Option<f64>,
-    n: Option<std::borrow::Cow<'a, str>>,
-    u: Option<std::borrow::Cow<'a, str>>,
-    t: Option<f64>,
-    s: Option<f64>,
-    v: Option<f64>,
-    vb: Option<bool>,
+pub(super) struct Record<'a> {
+    pub(super) bver: Option<f64>,
+    pub(super) bn: Option<Cow<'a, str>>,
+    pub(super) bt: Option<f64>,
+    pub(super) bu: Option<Cow<'a, str>>,
+    pub(super) bv: Option<f64>,
+    pub(super) bs: Option<f64>,
+    pub(super) n: Option<Cow<'a, str>>,
+    pub(super) u: Option<Cow<'a, str>>,
+    pub(super) t: Option<f64>,
+    pub(super) s: Option<f64>,
+    pub(super) v: Option<f64>,
+    pub(super) vb: Option<bool>,
     /// How many of vs and vd there are.
-    others: u8,
+    pub(super) others: u8,
 }
 
 pub(super) fn json(
@@ -73,16 +74,7 @@ pub(super) fn json(
     out: &mut Columns,
     notes: &mut Notes,
 ) -> Result<(), Refusal> {
-    let tree = Tree::read(message.payload, |_, _| true)?;
-    let root = tree.root();
-    if !matches!(root.value(), Value::List) {
-        return Err(Refusal::new(Reason::BadPayload, "a SenML pack is a list of records"));
-    }
-    let mut records = Vec::with_capacity(8);
-    for (n, at) in root.members().enumerate() {
-        few(n)?;
-        records.push(written(at).map_err(|what| wrong(n, what))?);
-    }
+    let records = senml_json::records(message.payload)?;
     resolve(&records, message, fields, out, notes)
 }
 
@@ -97,40 +89,7 @@ fn few(n: usize) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::TooLarge, format!("more than {MAX_RECORDS} records")))
 }
 
-fn written<'t>(at: At<'t, '_>) -> Result<Record<'t>, String> {
-    if !matches!(at.value(), Value::Map) {
-        return Err("is no map".into());
-    }
-    let mut record = Record::default();
-    for member in at.members() {
-        let key = member.key();
-        let number = || member.number().map(Some).ok_or_else(|| format!("{key} is no number"));
-        let text = || member.text().map(|text| Some(text.into())).ok_or_else(|| format!("{key} is no text"));
-        match key {
-            "bver" => record.bver = number()?,
-            "bn" => record.bn = text()?,
-            "bt" => record.bt = number()?,
-            "bu" => record.bu = text()?,
-            "bv" => record.bv = number()?,
-            "bs" => record.bs = number()?,
-            "n" => record.n = text()?,
-            "u" => record.u = text()?,
-            "t" => record.t = number()?,
-            "s" => record.s = number()?,
-            "v" => record.v = number()?,
-            "vb" => match member.value() {
-                Value::Bool(on) => record.vb = Some(*on),
-                _ => return Err("vb is neither true nor false".into()),
-            },
-            "vs" | "vd" => record.others += 1,
-            key if key.ends_with('_') => return Err(unknown(key)),
-            _ => {}
-        }
-    }
-    Ok(record)
-}
-
-fn unknown(key: &str) -> String {
+pub(super) fn unknown(key: &str) -> String {
     let key: String = key.chars().take(64).collect();
     format!("{key:?} must be understood, as it ends in _, and is not")
 }

@@ -155,11 +155,12 @@ fn what_breaks_the_rfcs_form_refuses_the_pack_and_names_the_record() {
         (r#"{"n":"temp","v":1,"vb":true}"#, "more than one"),
         (r#"{"n":"te mp","v":1}"#, "other signs"),
         (r#"{"bn":"_d","n":"temp","v":1}"#, "begins with"),
-        (r#"{"n":"temp","v":"1"}"#, "no number"),
-        (r#"{"n":7,"v":1}"#, "no text"),
+        (r#"{"n":"temp","v":"1"}"#, "invalid type: string"),
+        (r#"{"n":7,"v":1}"#, "expected text"),
         (r#"{"n":"temp","v":1,"t":1e300}"#, "none that can be"),
         (r#"{"n":"temp","v":1,"t":-268435457}"#, "none that can be"),
-        ("7", "no map"),
+        (r#"{"n":"temp","v":null}"#, "invalid type: null"),
+        ("7", "which is a map"),
     ] {
         let (readings, refusal) = json(&format!("[{good},{record}]"));
         let refusal = refusal.unwrap();
