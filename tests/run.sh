@@ -126,10 +126,10 @@ stage_unit() {
     cargo test --release --locked --workspace --no-fail-fast
 }
 
-# Eleven targets, two side by side, so long each: real payloads, changed again and again (gateway/src/fuzz).
+# Eleven targets, three side by side (on two cores four minutes in all), so long each: real payloads, changed again and again (gateway/src/fuzz).
 stage_fuzz() {
     PANTAU_FUZZ_SECONDS=${PANTAU_FUZZ_SECONDS:-60} \
-        cargo test --release --locked --workspace --lib -- fuzz:: --nocapture --test-threads 2
+        cargo test --release --locked --workspace --lib -- fuzz:: --nocapture --test-threads 3
 }
 
 stage_system() { cargo test --release --locked --workspace --test e2e --no-fail-fast; }
