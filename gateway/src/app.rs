@@ -1,9 +1,10 @@
 //! Wires the stages and is the only file that starts tasks and threads.
 //!
 //! ```text
-//! mqtt_server ─► intake ─► spool ─► uplink          each a task, the spool's committer a thread
-//!                            ▲  └─► keeper          (frees what is acked)
-//!                            └───── status
+//! mqtt_server ─┐
+//! mqtt_client ─┴► intake ─► spool ─► uplink         each a task, the spool's committer a thread
+//!                             ▲  └─► keeper         (frees what is acked)
+//!                             └───── status
 //! ```
 //! Always: every task and thread is joined; one that ends unasked ends the process with an error; a graceful stop goes
 //! from the front to the back (take no more, sync, let the uplink empty the spool for a while, close) and takes at
@@ -24,9 +25,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::figures::{Counters, Figures, value};
+use crate::figures::{BrokerFigures, Counters, Figures, value};
 use crate::intake::SpoolIntake;
-use crate::mqtt_server::{self, Server, Stats};
+use crate::mqtt_client::{self, BrokerStats, Publisher};
+use crate::mqtt_server::{self, Count, Server, Stats};
 use crate::room::{self, Watch};
 use crate::spool::{self, Spool, SpoolError};
 use crate::status;
@@ -145,9 +147,20 @@ async fn run_on<F: FileLayer>(
     let decoder = Arc::new(Decoder::new(&config.decode_rules()));
     let intake = SpoolIntake::new(spool.clone(), Arc::clone(&decoder));
     let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
-    let (listener, outbound) = Server::new(wiring::listener(&config.mqtt), intake, &opened.sessions, clock)?;
-    drop(opened.sessions);
-    let stats = listener.stats();
+    let brokers = wiring::brokers(&config);
+    let mut sessions = opened.sessions;
+    let of_brokers = mqtt_client::take_sessions(&mut sessions, &brokers, &intake);
+    let client = |settings| mqtt_client::Client::new(settings, intake.clone(), &of_brokers, clock);
+    let clients: Vec<_> = brokers.into_iter().map(client).collect();
+    let (listener, outbound) = Server::new(wiring::listener(&config.mqtt), intake.clone(), &sessions, clock)?;
+    drop((sessions, of_brokers));
+    let stats = Sources {
+        listener: listener.stats(),
+        brokers: clients.iter().map(|client| client.stats()).collect(),
+    };
+    let publishers: Vec<Publisher> = clients.iter().map(|client| client.publisher()).collect();
+    // The listener and the brokers' subscribers.
+    let sources = 1 + clients.len();
     let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
 
     let committer = opened.committer;
@@ -167,6 +180,13 @@ async fn run_on<F: FileLayer>(
             Ok(())
         }
     });
+    for client in clients {
+        let stop = stops.mqtt.clone();
+        start(&mut tasks, BROKER, async move {
+            client.run(stop).await;
+            Ok(())
+        });
+    }
     start(&mut tasks, "the uplink", {
         let stop = stops.uplink.clone();
         async move {
@@ -188,6 +208,7 @@ async fn run_on<F: FileLayer>(
                     request = outbox.next() => request,
                 };
                 // Whoever did not hear it is asked again with its next message.
+                publishers.iter().for_each(|broker| broker.publish(&request.topic, &request.payload));
                 if let Err(error) = outbound.publish(&request.topic, request.payload, false) {
                     tracing::debug!(%error, topic = request.topic, "not published");
                 }
@@ -207,7 +228,7 @@ async fn run_on<F: FileLayer>(
     };
     if outcome.is_ok() {
         tracing::info!("stopping");
-        drain(&spool, &stops, &mut tasks).await;
+        drain(&spool, &stops, &mut tasks, sources).await;
     }
     for token in [&stops.mqtt, &stops.uplink, &stops.rest] {
         token.cancel();
@@ -264,16 +285,17 @@ async fn keep<F: FileLayer>(spool: Spool<F>, mut disk: Watch, stop: Cancellation
 fn serve_status<F: FileLayer>(
     listener: TcpListener,
     spool: &Spool<F>,
-    stats: Arc<Stats>,
+    sources: Sources,
     decoder: Arc<Decoder>,
     config: &Config,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), String>> + Send + 'static {
     let (spool, gateway) = (spool.clone(), config.gateway.id.clone());
     let router = status::router(Arc::new(move || Figures {
-        connections: stats.connections.get(),
-        withheld: stats.withheld.get(),
-        redelivered: stats.redelivered.get(),
+        connections: sources.listener.connections.get(),
+        withheld: sources.total(|listener| &listener.withheld, |broker| &broker.withheld),
+        redelivered: sources.total(|listener| &listener.redelivered, |broker| &broker.redelivered),
+        brokers: sources.brokers.iter().map(|broker| BrokerFigures::of(broker)).collect(),
         online: decoder.online(),
         ..Figures::of(&spool, &gateway, clock::now())
     }));
@@ -283,18 +305,29 @@ fn serve_status<F: FileLayer>(
     }
 }
 
+/// What the sources count.
+struct Sources {
+    listener: Arc<Stats>,
+    brokers: Vec<Arc<BrokerStats>>,
+}
+
+impl Sources {
+    fn total(&self, listener: fn(&Stats) -> &Count, broker: fn(&BrokerStats) -> &Count) -> u64 {
+        listener(&self.listener).get() + self.brokers.iter().map(|of| broker(of).get()).sum::<u64>()
+    }
+}
+
 /// From the front to the back, each with its time.
-async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks) {
+async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks, mut running: usize) {
     stops.mqtt.cancel();
-    let until_mqtt_ended = async {
-        while let Some(Ok((name, _))) = tasks.join_next().await {
-            if name == MQTT {
-                break;
-            }
+    let until_sources_ended = async {
+        while running > 0 {
+            let Some(Ok((name, _))) = tasks.join_next().await else { break };
+            running -= usize::from([MQTT, BROKER].contains(&name));
         }
     };
-    if timeout(STOP[0], until_mqtt_ended).await.is_err() {
-        tracing::warn!("the MQTT listener did not end in time");
+    if timeout(STOP[0], until_sources_ended).await.is_err() {
+        tracing::warn!("the MQTT listener, or a broker's subscriber, did not end in time");
     }
     spool.save_rest(clock::now());
     spool.journal().sync_soon();
@@ -319,6 +352,7 @@ async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks)
 }
 
 const MQTT: &str = "the MQTT listener";
+const BROKER: &str = "a broker's subscriber";
 
 fn unexpected(done: Result<(&'static str, Result<(), String>), tokio::task::JoinError>) -> AppError {
     match done {

@@ -6,6 +6,7 @@ use pantau_journal::{FileLayer, Histogram};
 use pantau_proto::TimeMs;
 
 use crate::decode::Online;
+use crate::mqtt_client::{BrokerStats, State};
 use crate::spool::Spool;
 
 /// Counters that several tasks add to.
@@ -67,6 +68,7 @@ pub(crate) struct Figures {
     pub(crate) repeated: u64,
     /// Devices that said whether they are online.
     pub(crate) online: Online,
+    pub(crate) brokers: Vec<BrokerFigures>,
     pub(crate) spool_bytes: u64,
     pub(crate) spool_max_bytes: u64,
     pub(crate) free_bytes: Option<u64>,
@@ -75,8 +77,36 @@ pub(crate) struct Figures {
     pub(crate) fsync: Histogram,
 }
 
+/// A broker that is subscribed to.
+#[derive(Debug, Clone)]
+pub(crate) struct BrokerFigures {
+    pub(crate) name: String,
+    pub(crate) address: String,
+    pub(crate) state: State,
+    pub(crate) since: TimeMs,
+    pub(crate) received: u64,
+    /// Retained messages that were not taken.
+    pub(crate) retained: u64,
+    pub(crate) connects: u64,
+}
+
+impl BrokerFigures {
+    pub(crate) fn of(stats: &BrokerStats) -> Self {
+        let (state, since) = stats.state();
+        Self {
+            name: stats.name.clone(),
+            address: stats.address.clone(),
+            state,
+            since,
+            received: stats.received.get(),
+            retained: stats.retained.get(),
+            connects: stats.connects.get(),
+        }
+    }
+}
+
 impl Figures {
-    /// Taken at `now`; what the MQTT listener and the decoders know is filled in by the caller.
+    /// Taken at `now`; what the sources and the decoders know is filled in by the caller.
     pub(crate) fn of<F: FileLayer>(spool: &Spool<F>, gateway: &str, now: TimeMs) -> Self {
         let (counters, stats) = (spool.counters(), spool.journal().stats());
         let (backlog_readings, backlog_ms) = spool.backlog(now);

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod app;
+mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -19,6 +20,7 @@ mod fuzz;
 pub mod inspect;
 pub mod intake;
 pub mod logging;
+pub mod mqtt_client;
 pub mod mqtt_server;
 pub mod room;
 mod spool;

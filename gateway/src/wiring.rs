@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::{self, Config, Profile};
-use crate::mqtt_server;
 use crate::spool::Bounds;
+use crate::{mqtt_client, mqtt_server};
 
 /// How long connections may take to end when the gateway stops.
 pub(crate) const MQTT_GRACE: Duration = Duration::from_secs(3);
@@ -24,6 +24,31 @@ pub(crate) fn listener(config: &config::Mqtt) -> mqtt_server::Config {
         anonymous: config.anonymous,
         ..mqtt_server::Config::default()
     }
+}
+
+/// The brokers'.
+pub(crate) fn brokers(config: &Config) -> Vec<mqtt_client::Settings> {
+    let settings = |broker: &config::MqttClient| {
+        let (host, port) = broker.address()?;
+        let password =
+            broker.password.as_ref().map_or(String::new(), |password| password.reveal().to_owned());
+        let made = || format!("pantau-{}-{}", config.gateway.id, broker.name);
+        Some(mqtt_client::Settings {
+            name: broker.name.clone(),
+            host,
+            port,
+            v5: broker.protocol == config::Protocol::V5,
+            client_id: broker.client_id.clone().unwrap_or_else(made),
+            login: broker.username.clone().map(|user| (user, password)),
+            filters: broker.filters(),
+            retained: broker.retained,
+            max_packet_bytes: broker.max_packet.as_usize(),
+            retry_max: broker.retry_max,
+            stop_grace: MQTT_GRACE,
+        })
+    };
+    // The configuration's check refuses one without an address.
+    config.mqtt_client.iter().filter_map(settings).collect()
 }
 
 /// The spool's.

@@ -12,6 +12,7 @@
     reason = "the only way a harness can fail is to fail its test, with the place and the reason"
 )]
 
+pub mod broker;
 pub mod clock;
 pub mod device;
 pub mod http;

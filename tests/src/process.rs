@@ -165,10 +165,16 @@ fn tail(text: &str) -> String {
 
 /// Runs a command to its end and returns (exit code, stdout, stderr); panics after `limit`.
 #[track_caller]
-pub fn run(mut command: Command, limit: Duration) -> (i32, String, String) {
+pub fn run(command: Command, limit: Duration) -> (i32, String, String) {
+    run_fed(command, Stdio::null(), limit)
+}
+
+/// The same for a command that reads `input`.
+#[track_caller]
+pub fn run_fed(mut command: Command, input: Stdio, limit: Duration) -> (i32, String, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
-    command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    command.stdin(input).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     let deadline = Deadline::after(limit);
     let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();

@@ -11,7 +11,7 @@ use crate::decode;
 
 impl Settings for Config {
     const PRINTED_BY: &'static str = "pantau-gateway config";
-    const SECRETS: &'static [&'static str] = &["token", "password_hash"];
+    const SECRETS: &'static [&'static str] = &["token", "password_hash", "password"];
 
     fn settle(&mut self, folder: &Path) -> Result<(), Fault> {
         self.read_secrets(folder)?;
@@ -38,6 +38,14 @@ impl Config {
                 }
             }
         }
+        for (n, client) in self.mqtt_client.iter_mut().enumerate() {
+            let Some(file) = &client.password_file else { continue };
+            let key = format!("mqtt_client[{n}].password_file");
+            if client.password.is_some() {
+                return Err(Fault::new(key, "both password and password_file are given", "keep one of them"));
+            }
+            client.password = Some(Secret::read(&folder.join(file), &key)?);
+        }
         if let Some(file) = &self.uplink.token_file {
             if !self.uplink.token.is_empty() {
                 return Err(Fault::new(
@@ -55,6 +63,16 @@ impl Config {
     fn check(&self) -> Result<(), Fault> {
         self.check_gateway()?;
         self.check_mqtt()?;
+        for (n, client) in self.mqtt_client.iter().enumerate() {
+            client.check(&|key| format!("mqtt_client[{n}].{key}"))?;
+            if self.mqtt_client[..n].iter().any(|other| other.name == client.name) {
+                return Err(Fault::new(
+                    format!("mqtt_client[{n}].name"),
+                    format!("broker {:?} is there twice", client.name),
+                    "give each its own name: it is a part of the session's",
+                ));
+            }
+        }
         self.check_spool()?;
         self.check_uplink()?;
         if exposed(self.status.listen) && !self.status.anyone_on_the_network_may_read {

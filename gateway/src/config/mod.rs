@@ -5,6 +5,7 @@
 
 mod check;
 mod decode;
+mod mqtt_client;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use pantau_settings::{Secret, Size, address, duration};
 use serde::Deserialize;
 
 pub use self::decode::{DecodeRule, Format, JsonReading, JsonRule, Simulated};
+pub use self::mqtt_client::{MqttClient, Protocol};
 
 /// The commented default, as `pantau-gateway config` prints it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -28,6 +30,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// The listener for field devices.
     pub mqtt: Mqtt,
+    /// Brokers that are subscribed to.
+    pub mqtt_client: Vec<MqttClient>,
     /// Topic filters and their payload formats, the first match decides; empty: `pantau/#` is `pantau`.
     pub decode: Vec<DecodeRule>,
     /// Bounds of the spool.

@@ -43,6 +43,9 @@ fn the_printed_default_is_valid_and_says_the_defaults() {
 #[test]
 fn a_value_that_breaks_a_rule_is_named_with_its_line() {
     let anonymous = "[mqtt]\nanonymous = true\n";
+    let broker = |name: &str, url: &str, topic: &str, more: &str| {
+        format!("{anonymous}[[mqtt_client]]\nname = {name:?}\nurl = {url:?}\ntopics = [{topic:?}]\n{more}")
+    };
     for (text, line, word) in [
         (format!("{anonymous}[gateway]\nid = \"a b\""), 4, "gateway.id"),
         (format!("{anonymous}[uplink]\nurl = \"https://x:1\""), 4, "https is not built"),
@@ -78,6 +81,13 @@ fn a_value_that_breaks_a_rule_is_named_with_its_line() {
             6,
             "no quantity \"depth\"",
         ),
+        (broker("b 1", "mqtt://x", "a/#", ""), 4, "no name"),
+        (broker("b", "mqtts://x", "a/#", ""), 5, "TLS to a broker"),
+        (broker("b", "mqtt://x:0", "a/#", ""), 5, "mqtt://host:1883"),
+        (broker("b", "mqtt://x", "a#", ""), 6, "no topic filter"),
+        (broker("b", "mqtt://x", "$share/g/a", ""), 6, "share ="),
+        (broker("b", "mqtt://x", "a/#", "password = \"hunter2\""), 7, "without a user name"),
+        (broker("b", "mqtt://x", "a/#", "protocol = \"4\""), 7, "protocol"),
         (format!("{anonymous}[[mqtt.user]]\nname = \"u\"\npassword_hash = \"hunter2\""), 5, "no argon2 hash"),
         (format!("{anonymous}[[mqtt.user]]\nname = \"u\""), 4, "exactly one of"),
         ("[mqtt]\n".into(), 1, "no device could log in"),
@@ -103,6 +113,25 @@ fn an_open_listener_is_allowed_in_plain_words_or_with_users() {
         "[mqtt]\nlisten = \"0.0.0.0:1883\"\n[[mqtt.user]]\nname = \"u\"\npassword_hash = \"{HASH}\""
     ))
     .unwrap();
+}
+
+#[test]
+fn a_broker_has_an_address_and_filters() {
+    let broker = |url: &str| {
+        let text = format!(
+            "[mqtt]\nanonymous = true\n[[mqtt_client]]\nname = \"b\"\nurl = {url:?}\ntopics = [\"a/#\"]\nshare = \"g\""
+        );
+        parse(&text).unwrap().mqtt_client.remove(0)
+    };
+    for (url, host, port) in [
+        ("mqtt://mosquitto", "mosquitto", 1883),
+        ("mqtt://10.0.0.7:2883/", "10.0.0.7", 2883),
+        ("mqtt://[::1]:1884", "::1", 1884),
+        ("mqtt://[::1]", "::1", 1883),
+    ] {
+        assert_eq!(broker(url).address(), Some((host.to_owned(), port)));
+    }
+    assert_eq!(broker("mqtt://x").filters(), ["$share/g/a/#"]);
 }
 
 #[test]

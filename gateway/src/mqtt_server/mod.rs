@@ -34,13 +34,15 @@ mod sessions;
 mod stats;
 mod strict;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topics;
 mod wire;
 
 use std::time::Duration;
 
 use pantau_proto::TimeMs;
+
+pub(crate) use deliveries::{Deliveries, Repeat};
 
 pub use auth::{User, UserError};
 pub use listener::{Closed, Server};

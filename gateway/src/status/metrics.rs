@@ -10,7 +10,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Look;
-use crate::figures::Figures;
+use crate::figures::{BrokerFigures, Figures};
+use crate::mqtt_client::State;
 
 pub(super) struct FiguresCollector(pub(super) Look);
 
@@ -31,8 +32,36 @@ impl Collector for FiguresCollector {
             let metric = ConstGauge::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
+        brokers(&mut encoder, &figures.brokers)?;
         fsync(&mut encoder, &figures.fsync)
     }
+}
+
+fn brokers(encoder: &mut DescriptorEncoder<'_>, brokers: &[BrokerFigures]) -> fmt::Result {
+    if brokers.is_empty() {
+        return Ok(());
+    }
+    type Get = fn(&BrokerFigures) -> u64;
+    let counters: [(&str, &str, Get); 3] = [
+        ("broker_received", "Messages that a broker sent", |broker| broker.received),
+        ("broker_retained_ignored", "Retained messages that were not taken", |broker| broker.retained),
+        ("broker_connects", "Connections to a broker that were made", |broker| broker.connects),
+    ];
+    for (name, help, get) in counters {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for broker in brokers {
+            let labels = [("broker", broker.name.as_str())];
+            ConstCounter::new(get(broker)).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    let help = "1 while all topics of a broker are subscribed to";
+    let mut metric = encoder.encode_descriptor("broker_connected", help, None, MetricType::Gauge)?;
+    for broker in brokers {
+        let labels = [("broker", broker.name.as_str())];
+        let connected = u32::from(broker.state == State::Connected);
+        ConstGauge::new(f64::from(connected)).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::figures::Figures;
+use crate::mqtt_client::State;
 
 /// The languages of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +58,14 @@ pub(super) fn render(figures: &Figures, language: Language) -> String {
     for (name, value) in table(figures, language) {
         let _ = write!(rows, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
     }
-    let offline = offline(figures, language);
+    let (brokers, offline) = (brokers(figures, language), offline(figures, language));
     let foot =
         language.say("Halaman ini diperbarui setiap 5 detik.", "This page renews itself every 5 seconds.");
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\"><title>{title} {gateway}</title>\
          <style>{STYLE}</style></head><body><h1>{title} <code>{gateway}</code></h1><p class=\"{class}\" \
-         role=\"status\">{state}</p><table>{rows}</table>{offline}<p><small>{foot} Epoch {}, v{} · <a href=\"/metrics\">/metrics</a>\
+         role=\"status\">{state}</p><table>{rows}</table>{brokers}{offline}<p><small>{foot} Epoch {}, v{} · <a href=\"/metrics\">/metrics</a>\
          </small></p></body></html>",
         language.code(),
         figures.epoch,
@@ -97,6 +98,15 @@ fn state(figures: &Figures, language: Language) -> (bool, &'static str) {
             language.say(
                 "Tidak tersambung ke ingest: data disimpan di sini dengan aman dan dikirim nanti.",
                 "Not connected to ingest: readings are kept safely here and sent later.",
+            ),
+        );
+    }
+    if figures.brokers.iter().any(|broker| matches!(broker.state, State::Away(_) | State::Refused(_))) {
+        return (
+            true,
+            language.say(
+                "Ada broker yang tidak mengirim: lihat di bawah. Data yang lain berjalan seperti biasa.",
+                "A broker sends nothing: see below. Everything else goes on as usual.",
             ),
         );
     }
@@ -137,6 +147,40 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
         ),
         (say("Ruang cakram bebas", "Free disk space"), figures.free_bytes.map_or("–".into(), bytes)),
     ]
+}
+
+/// How it stands with the brokers, and since when.
+fn brokers(figures: &Figures, language: Language) -> String {
+    if figures.brokers.is_empty() {
+        return String::new();
+    }
+    let mut rows = String::new();
+    for broker in &figures.brokers {
+        let state = match &broker.state {
+            State::Connecting => language.say("menyambung", "connecting").to_owned(),
+            State::Connected => language.say("tersambung", "connected").to_owned(),
+            State::Stopped => language.say("berhenti", "stopped").to_owned(),
+            State::Refused(topics) => format!(
+                "{}: {}",
+                language.say("broker menolak topik", "the broker refuses topics"),
+                escape(&topics.join(", "))
+            ),
+            State::Away(why) => {
+                format!("{}: {}", language.say("tidak tersambung", "not connected"), escape(why))
+            }
+        };
+        let since = u64::try_from(figures.now.0.saturating_sub(broker.since.0)).unwrap_or(0);
+        let since = if broker.since.0 > 0 { format!(" ({})", duration(since)) } else { String::new() };
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\">{} <code>{}</code><br>{state}{since}</th><td>{}</td></tr>",
+            escape(&broker.name),
+            escape(&broker.address),
+            grouped(broker.received, language),
+        );
+    }
+    let title = language.say("Broker, dan pesan darinya", "Brokers, and messages from them");
+    format!("<h2>{title}</h2><table>{rows}</table>")
 }
 
 /// Which devices are offline, the latest first, and since when.

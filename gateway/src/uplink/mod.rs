@@ -7,7 +7,6 @@
 //! Always: only synced positions leave; this is the one component that retries; what a stream had in flight when it
 //! ended is decided by the ranges that the next HelloReply names.
 
-mod backoff;
 mod feed;
 mod plan;
 mod stream;
@@ -24,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Endpoint;
 
-use self::backoff::Backoff;
 use self::feed::FeedError;
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::config;
 use crate::spool::Spool;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use pantau_proto::RangeSet;
 use proptest::prelude::*;
 
-use super::backoff::{Backoff, STABLE};
 use super::plan::{NeverSent, Plan};
+use crate::backoff::{Backoff, STABLE};
 
 fn set(ranges: &[(u64, u64)]) -> RangeSet {
     ranges.iter().copied().collect()

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program that `make test` installs; without it the test fails and says how to get it.
-fn need(path: &str, package: &str) -> Command {
+pub(crate) fn need(path: &str, package: &str) -> Command {
     assert!(Path::new(path).exists(), "{path} is missing: apt-get install {package}");
     Command::new(path)
 }

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod broker;
 mod care;
 mod configs;
 mod demo;

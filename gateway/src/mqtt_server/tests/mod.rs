@@ -9,7 +9,7 @@ mod outbound;
 mod registry;
 mod repeats;
 mod session;
-mod support;
+pub(crate) mod support;
 mod tcp;
 mod timing;
 mod topics;

@@ -1,11 +1,12 @@
 //! The servers that Pantau is compared with, from Debian's packages, on free ports and folders of their own,
 //! with the settings that suit them best: queues that drop nothing, nothing logged, nothing held back.
 
+pub(crate) use pantau_e2e::broker::{Keeps, Mosquitto};
 use pantau_e2e::clock::{now_ms, wait_until};
 use pantau_e2e::http::{encode, get, get_json, try_get};
 use pantau_e2e::ports;
 use pantau_e2e::process::Proc;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,50 +16,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn program(paths: &[&'static str], package: &str) -> &'static str {
     let found = paths.iter().find(|path| Path::new(path).exists());
     found.unwrap_or_else(|| panic!("{} is missing: apt-get install {package}", paths[0]))
-}
-
-/// What a mosquitto keeps of its queues on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keeps {
-    /// In memory only: as fast as it can be.
-    Nothing,
-    /// Written out after every change: as safe as it can be.
-    Queues,
-}
-
-/// A mosquitto on a folder that may have been used before.
-#[derive(Debug)]
-pub(crate) struct Mosquitto {
-    pub(crate) process: Proc,
-    pub(crate) address: SocketAddr,
-}
-
-impl Mosquitto {
-    pub(crate) fn start(folder: &Path, keeps: Keeps) -> Self {
-        let address = ports::free();
-        let config = folder.join("mosquitto.conf");
-        let persistence = match keeps {
-            Keeps::Nothing => "persistence false".to_owned(),
-            Keeps::Queues => format!(
-                "persistence true\npersistence_location {}/\nautosave_interval 1\nautosave_on_changes true",
-                folder.display()
-            ),
-        };
-        let text = format!(
-            "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n\
-             max_inflight_messages 0\nlog_type error\nuser root\n{persistence}\n",
-            address.port()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(program(&["/usr/sbin/mosquitto", "/usr/bin/mosquitto"], "mosquitto"));
-        command.arg("-c").arg(&config);
-        let mut process = Proc::start("mosquitto", command, &folder.join("mosquitto.log"));
-        wait_until("mosquitto to listen", LIMIT, || {
-            process.assert_alive();
-            TcpStream::connect(address).is_ok()
-        });
-        Self { process, address }
-    }
 }
 
 /// A victoria-metrics on a folder that may have been used before.

@@ -1,5 +1,5 @@
-//! How long to wait before the next attempt: full jitter, so that gateways that lost ingest together do not come back
-//! together. Pure: the random number comes in.
+//! How long to wait before the next attempt: full jitter, so that gateways that lost ingest (or a broker) together do
+//! not come back together. Pure: the random number comes in.
 
 use std::time::Duration;
 
