@@ -1,6 +1,6 @@
 //! Every path of the API answers, and answers truthfully.
 
-use pantau_e2e::clock::{now_ms, rfc3339, wait_until};
+use pantau_e2e::clock::{now_ms, rfc3339, wait_for, wait_until};
 use pantau_e2e::http::{Answer, get, get_items, get_json};
 use pantau_e2e::metrics::Metrics;
 use pantau_e2e::mqtt::{Client, Hello};
@@ -72,7 +72,10 @@ fn every_path_answers_with_what_was_sent() {
     assert!(level["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{level}");
     assert!(level["age_s"].as_f64().is_some_and(|age| age >= 0.0), "{level}");
 
-    let quarantine = get_items(http, "/api/v1/quarantine");
+    // Its index follows the commits.
+    let quarantine = wait_for("the quarantine to show something", LIMIT, || {
+        Some(get_items(http, "/api/v1/quarantine")).filter(|items| !items.is_empty())
+    });
     assert_eq!(quarantine.len(), 1, "{quarantine:#?}");
     assert_eq!(quarantine[0]["reason"], "unknown_quantity", "{quarantine:#?}");
 
