@@ -184,6 +184,9 @@ pub struct Limits {
     pub query_series: usize,
     /// Points in one answer.
     pub query_points: usize,
+    /// How long a query may take, waiting for its turn included.
+    #[serde(deserialize_with = "duration")]
+    pub query_time: Duration,
     /// Queries at the same time; more wait for their turn.
     pub queries: usize,
     /// Live (SSE) clients at the same time; more are sent away with 503.
@@ -201,6 +204,7 @@ impl Default for Limits {
             series_per_stream: 100_000,
             query_series: 200,
             query_points: 1_000_000,
+            query_time: Duration::from_secs(30),
             queries: 4,
             live_clients: 500,
             http_connections: 1000,

@@ -120,21 +120,31 @@ impl Drop for OnDrop {
 }
 
 impl<R: StoreReader> Api<R> {
-    /// Runs a query on the blocking pool when it is its turn. When the client goes, a waiting query never starts and
-    /// a running one is told.
+    /// Runs a query on the blocking pool when it is its turn. When the client goes, or it has taken too long, a waiting
+    /// query never starts and a running one is told.
     pub(crate) async fn query<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self, &Gone) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.queries).acquire_owned().await;
-        let turn = turn.map_err(|_| Problem::unavailable("ingest is stopping"))?;
-        let (api, gone) = (Arc::clone(self), Gone::default());
-        let _told = OnDrop(gone.clone());
-        let running = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work(&api, &gone)
+        let most = self.limits.query_time;
+        let answered = tokio::time::timeout(most, async {
+            let turn = Arc::clone(&self.queries).acquire_owned().await;
+            let turn = turn.map_err(|_| Problem::unavailable("ingest is stopping"))?;
+            let (api, gone) = (Arc::clone(self), Gone::default());
+            let _told = OnDrop(gone.clone());
+            let running = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                work(&api, &gone)
+            });
+            running.await.unwrap_or_else(|_| Err(Problem::internal()))
         });
-        running.await.unwrap_or_else(|_| Err(Problem::internal()))
+        answered.await.unwrap_or_else(|_| {
+            Err(Problem::unavailable(format!(
+                "there was no answer within {} s; ask for fewer series, a shorter period or longer steps, or for the same \
+                 when fewer others ask",
+                most.as_secs_f64()
+            )))
+        })
     }
 }
 

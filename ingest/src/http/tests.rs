@@ -170,3 +170,23 @@ async fn so_many_queries_run_at_once_and_one_whose_client_left_never_starts() {
     let _both = Arc::clone(&api.queries).acquire_many_owned(2).await.unwrap();
     assert_eq!((started.load(SeqCst), told.load(SeqCst)), (2, 2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_that_takes_too_long_is_told_to_stop_and_so_is_its_client() {
+    let dir = tempfile::tempdir().unwrap();
+    let query_time = Duration::from_millis(50);
+    let api = api(&dir, Limits { queries: 1, query_time, ..Limits::default() }).await;
+    let answer = api.query::<()>(|_, gone| {
+        while gone.check().is_ok() {
+            std::thread::yield_now();
+        }
+        gone.check()
+    });
+    let problem = format!("{:?}", answer.await.unwrap_err());
+    assert!(problem.contains("503") && problem.contains("within 0.05 s"), "{problem}");
+    // Its place is free again once it has heard; until then others wait, and no longer than they may.
+    let place = Arc::clone(&api.queries).acquire_owned().await.unwrap();
+    let problem = format!("{:?}", api.query(|_, _| Ok(())).await.unwrap_err());
+    assert!(problem.contains("within 0.05 s"), "{problem}");
+    drop(place);
+}
