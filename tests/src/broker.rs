@@ -28,12 +28,12 @@ impl Mosquitto {
     /// On any free port.
     #[must_use]
     pub fn start(folder: &Path, keeps: Keeps) -> Self {
-        Self::start_on(ports::free(), folder, keeps, 0)
+        Self::start_on(ports::free(), folder, keeps)
     }
 
-    /// On an address, with so many messages in flight to a client at most (0: any number).
+    /// On the port that one before it had.
     #[must_use]
-    pub fn start_on(address: SocketAddr, folder: &Path, keeps: Keeps, in_flight: u16) -> Self {
+    pub fn start_on(address: SocketAddr, folder: &Path, keeps: Keeps) -> Self {
         let config = folder.join("mosquitto.conf");
         let persistence = match keeps {
             Keeps::Nothing => "persistence false".to_owned(),
@@ -44,7 +44,7 @@ impl Mosquitto {
         };
         let text = format!(
             "listener {} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n\
-             max_inflight_messages {in_flight}\nlog_type error\nuser root\n{persistence}\n",
+             max_inflight_messages 0\nlog_type error\nuser root\n{persistence}\n",
             address.port()
         );
         std::fs::write(&config, text).unwrap();
