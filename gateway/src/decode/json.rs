@@ -11,8 +11,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use pantau_proto::v1::Reason;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::text::Text;
 use super::{Columns, MAX_READINGS, Refusal, UNTIMED, time};
 
 pub(super) fn decode(device: &str, payload: &[u8], out: &mut Columns) -> Result<(), Refusal> {
@@ -114,32 +115,6 @@ enum Value<'de> {
     Text(Cow<'de, str>),
     Measured(f64, Cow<'de, str>),
     Other,
-}
-
-struct Text;
-
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
 }
 
 /// Any JSON value, kept only as far as it can mean something.

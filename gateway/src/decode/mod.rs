@@ -32,6 +32,7 @@ mod sparkplug;
 mod tasmota;
 #[cfg(test)]
 mod tests;
+mod text;
 mod things_stack;
 mod time;
 mod tree;

@@ -1,6 +1,5 @@
 //! The records of a SenML pack in JSON, read without a tree between: a pack has many small ones.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use pantau_proto::v1::Reason;
@@ -8,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::Refusal;
 use super::senml::{MAX_RECORDS, Record, unknown};
+use super::text::Text;
 
 pub(super) fn records(payload: &[u8]) -> Result<Vec<Record<'_>>, Refusal> {
     let mut records = Vec::with_capacity(8);
@@ -84,31 +84,5 @@ impl<'de> Visitor<'de> for One {
             }
         }
         Ok(record)
-    }
-}
-
-struct Text;
-
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
     }
 }

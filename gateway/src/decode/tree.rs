@@ -14,6 +14,7 @@ use pantau_proto::v1::Reason;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Refusal;
+use super::text::Text;
 
 /// Values of one payload at most.
 pub(super) const MAX_NODES: usize = 20_000;
@@ -221,7 +222,7 @@ impl<'de> Visitor<'de> for Put<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let at = self.open(Value::Map)?;
         let (depth, wanted) = (self.depth + 1, self.wanted);
-        while let Some(key) = map.next_key_seed(Key)? {
+        while let Some(key) = map.next_key_seed(Text)? {
             if wanted(depth, &key) {
                 map.next_value_seed(Put { nodes: &mut *self.nodes, depth, key, wanted })?;
             } else {
@@ -230,31 +231,5 @@ impl<'de> Visitor<'de> for Put<'_, 'de> {
         }
         self.nodes[at].end = self.nodes.len();
         Ok(())
-    }
-}
-
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
     }
 }
