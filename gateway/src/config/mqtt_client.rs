@@ -143,7 +143,8 @@ impl MqttClient {
             let what = "a password without a user name".to_owned();
             return fault("password", what, "add username, or take the password away");
         }
-        between(&key("max_packet"), self.max_packet, Size(1 << 10), Size(16 << 20))
+        // As the listener's: one message always fits into a record of the spool.
+        between(&key("max_packet"), self.max_packet, Size(1 << 10), Size(1 << 20))
     }
 }
 

@@ -41,6 +41,10 @@ type Promise<T> = (Option<T>, Vec<u16>);
 struct Shared {
     /// Messages that came in and are not acknowledged.
     owed: AtomicUsize,
+    /// Messages at QoS 0 that came in and are not taken by the spool yet.
+    unstored: AtomicUsize,
+    /// Messages at QoS 0 that came when nothing more was taken.
+    late: AtomicUsize,
     /// Nothing more is taken.
     stopping: AtomicBool,
 }
@@ -51,8 +55,21 @@ pub(super) async fn run<I: Intake>(
     outgoing: &mut mpsc::Receiver<Outgoing>,
     stop: &CancellationToken,
 ) -> Option<String> {
+    let (intake, now, shared) = (taking.intake.clone(), taking.clock.wall, Shared::default());
+    let lost = until_lost(taking, outgoing, stop, &shared).await;
+    // Nobody sends these again.
+    let shed = shared.unstored.load(Ordering::SeqCst) + shared.late.load(Ordering::SeqCst);
+    intake.shed(shed as u64, now());
+    lost
+}
+
+async fn until_lost<I: Intake>(
+    taking: &mut Taking<I>,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    stop: &CancellationToken,
+    shared: &Shared,
+) -> Option<String> {
     let (sender, poller) = link::open(&taking.settings);
-    let shared = Shared::default();
     let (into, inbox) = mpsc::channel(2 * usize::from(WINDOW));
     let (promise, promises) = mpsc::channel(usize::from(WINDOW));
     let receive = Receive {
@@ -60,15 +77,25 @@ pub(super) async fn run<I: Intake>(
         stats: Arc::clone(&taking.stats),
         now: taking.clock.wall,
         sender: sender.clone(),
-        shared: &shared,
+        shared,
     };
     let grace = taking.settings.stop_grace;
     let mut receive = pin!(receive.run(poller, into));
-    let mut store = pin!(store(taking, inbox, promise));
-    let mut acknowledge = pin!(acknowledge::<I>(&sender, promises, &shared));
+    let mut store = pin!(store(taking, inbox, promise, shared));
+    let mut acknowledge = pin!(acknowledge::<I>(&sender, promises, shared));
     let mut speak = pin!(speak(&sender, outgoing));
     tokio::select! {
-        lost = &mut receive => return Some(lost),
+        lost = &mut receive => {
+            // What came in before is taken all the same, as far as there is room.
+            let taken = async {
+                tokio::select! {
+                    _ = &mut store => {}
+                    _ = &mut acknowledge => {}
+                }
+            };
+            drop(timeout(grace, taken).await);
+            return Some(lost);
+        }
         lost = &mut store => return Some(lost),
         lost = &mut acknowledge => return Some(lost),
         () = &mut speak => {}
@@ -76,7 +103,7 @@ pub(super) async fn run<I: Intake>(
     }
     shared.stopping.store(true, Ordering::SeqCst);
     let settled = async {
-        while shared.owed.load(Ordering::SeqCst) > 0 {
+        while shared.owed.load(Ordering::SeqCst) + shared.unstored.load(Ordering::SeqCst) > 0 {
             sleep(AGAIN).await;
         }
         sender.disconnect();
@@ -131,11 +158,19 @@ impl Receive<'_> {
                     }
                 }
                 Event::Subscribed(taken) => self.subscribed(&taken),
-                Event::Message(message) if self.shared.stopping.load(Ordering::SeqCst) => drop(message),
                 Event::Message(message) => {
                     self.stats.received.add(1);
-                    if message.packet_id.is_some() {
-                        self.shared.owed.fetch_add(1, Ordering::SeqCst);
+                    let stopping = self.shared.stopping.load(Ordering::SeqCst);
+                    let count = match message.packet_id {
+                        // The broker sends it again.
+                        Some(_) if stopping => continue,
+                        Some(_) => &self.shared.owed,
+                        None if stopping => &self.shared.late,
+                        None => &self.shared.unstored,
+                    };
+                    count.fetch_add(1, Ordering::SeqCst);
+                    if stopping {
+                        continue;
                     }
                     if into.send(Inbox::Message(message)).await.is_err() {
                         return CLOSED.to_owned();
@@ -178,6 +213,7 @@ async fn store<I: Intake>(
     taking: &mut Taking<I>,
     mut inbox: mpsc::Receiver<Inbox>,
     promise: mpsc::Sender<Promise<I::Ticket>>,
+    shared: &Shared,
 ) -> String {
     let mut came = Vec::with_capacity(TOGETHER);
     loop {
@@ -203,7 +239,7 @@ async fn store<I: Intake>(
                 }
             }
         }
-        if let Err(closed) = batch.submit(taking, &promise).await {
+        if let Err(closed) = batch.submit(taking, &promise, shared).await {
             return closed;
         }
     }
@@ -241,6 +277,7 @@ impl Batch {
         &self,
         taking: &mut Taking<I>,
         promise: &mpsc::Sender<Promise<I::Ticket>>,
+        shared: &Shared,
     ) -> Result<(), String> {
         let key = super::session_key(&taking.settings.name);
         let (mut from, mut most, mut waited) = (0, self.items.len(), false);
@@ -283,6 +320,8 @@ impl Batch {
                     taking.deliveries.stored(key.packet_id, key.hash, arrival);
                 }
             }
+            let at_qos_0 = piece.iter().filter(|(_, packet_id)| packet_id.is_none()).count();
+            shared.unstored.fetch_sub(at_qos_0, Ordering::SeqCst);
             waited = false;
             from += piece.len();
             let acks = piece.iter().filter_map(|(_, packet_id)| *packet_id).collect();

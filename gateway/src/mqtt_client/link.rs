@@ -56,7 +56,13 @@ pub(super) enum Sender {
 }
 
 /// The half that has to be polled all the time, also for what the other half says.
-pub(super) enum Poller {
+pub(super) struct Poller {
+    eventloop: Version,
+    /// Why the connection has ended; what it had brought before is still handed out.
+    ended: Option<String>,
+}
+
+enum Version {
     V3(Box<EventLoop>),
     V5(Box<v5::EventLoop>),
 }
@@ -83,7 +89,7 @@ pub(super) fn open(settings: &Settings) -> (Sender, Poller) {
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
         let (client, eventloop) = v5::AsyncClient::new(options, REQUESTS);
-        (Sender::V5(client), Poller::V5(Box::new(eventloop)))
+        (Sender::V5(client), Poller { eventloop: Version::V5(Box::new(eventloop)), ended: None })
     } else {
         let mut options = MqttOptions::new(client_id, host, *port);
         options
@@ -97,28 +103,40 @@ pub(super) fn open(settings: &Settings) -> (Sender, Poller) {
         let (client, mut eventloop) = AsyncClient::new(options, REQUESTS);
         eventloop.network_options.set_tcp_nodelay(true);
         eventloop.network_options.set_connection_timeout(TIMEOUT_S);
-        (Sender::V3(client), Poller::V3(Box::new(eventloop)))
+        (Sender::V3(client), Poller { eventloop: Version::V3(Box::new(eventloop)), ended: None })
     }
 }
 
 impl Poller {
     /// What comes next. Never dropped before it is done: bytes would be lost.
     pub(super) async fn next(&mut self) -> Result<Event, String> {
-        match self {
-            Self::V3(eventloop) => match eventloop.poll().await.map_err(|error| error.to_string())? {
-                rumqttc::Event::Incoming(packet) => Ok(event_3(packet)),
-                rumqttc::Event::Outgoing(_) => Ok(Event::Other),
-            },
-            Self::V5(eventloop) => match eventloop.poll().await.map_err(|error| error.to_string())? {
-                v5::Event::Incoming(packet) => event_5(packet),
-                v5::Event::Outgoing(_) => Ok(Event::Other),
-            },
+        let Self { eventloop, ended } = self;
+        if ended.is_none() {
+            let polled = match &mut *eventloop {
+                Version::V3(eventloop) => {
+                    eventloop.poll().await.map(event_3).map_err(|error| error.to_string())
+                }
+                Version::V5(eventloop) => {
+                    eventloop.poll().await.map(event_5).map_err(|error| error.to_string())
+                }
+            };
+            match polled {
+                Ok(event) => return event,
+                Err(error) => *ended = Some(error),
+            }
         }
+        // Messages that were read together with the end of the connection: at QoS 0 nobody sends them again.
+        let left = match eventloop {
+            Version::V3(eventloop) => eventloop.state.events.pop_front().map(event_3),
+            Version::V5(eventloop) => eventloop.state.events.pop_front().map(event_5),
+        };
+        left.unwrap_or_else(|| Err(ended.clone().unwrap_or_default()))
     }
 }
 
-fn event_3(packet: Packet) -> Event {
-    match packet {
+fn event_3(event: rumqttc::Event) -> Result<Event, String> {
+    let rumqttc::Event::Incoming(packet) = event else { return Ok(Event::Other) };
+    Ok(match packet {
         Packet::ConnAck(answer) => Event::Connected { session_present: answer.session_present },
         Packet::SubAck(answer) => Event::Subscribed(
             answer.return_codes.iter().map(|code| matches!(code, SubscribeReasonCode::Success(_))).collect(),
@@ -131,11 +149,12 @@ fn event_3(packet: Packet) -> Event {
             dup: publish.dup,
         }),
         _ => Event::Other,
-    }
+    })
 }
 
-fn event_5(packet: packets5::Packet) -> Result<Event, String> {
+fn event_5(event: v5::Event) -> Result<Event, String> {
     use packets5::{Packet, SubscribeReasonCode};
+    let v5::Event::Incoming(packet) = event else { return Ok(Event::Other) };
     Ok(match packet {
         Packet::ConnAck(answer) => Event::Connected { session_present: answer.session_present },
         Packet::SubAck(answer) => Event::Subscribed(

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -84,4 +86,130 @@ async fn sessions_of_brokers_are_told_from_those_of_devices_and_end_with_their_b
     let client = Client::new(settings(1, false), intake, &ours, clock());
     assert!(client.taking.journaled && !client.taking.deliveries.is_empty());
     let _: Arc<BrokerStats> = client.stats();
+}
+
+/// The broker's end of a connection, byte by byte: MQTT 3.1.1.
+struct Broker {
+    io: TcpStream,
+}
+
+impl Broker {
+    /// Takes a connection with its subscription.
+    async fn accept(listener: &TcpListener, session_present: bool) -> Self {
+        let mut broker = Self { io: listener.accept().await.unwrap().0 };
+        assert_eq!(broker.packet().await[0], 0x10, "CONNECT");
+        broker.io.write_all(&[0x20, 2, u8::from(session_present), 0]).await.unwrap();
+        let subscribe = broker.packet().await;
+        assert_eq!(subscribe[0], 0x82, "SUBSCRIBE");
+        broker.io.write_all(&[0x90, 3, subscribe[2], subscribe[3], 1]).await.unwrap();
+        broker
+    }
+
+    /// The next packet, of less than 128 bytes.
+    async fn packet(&mut self) -> Vec<u8> {
+        let mut packet = vec![0; 2];
+        self.io.read_exact(&mut packet).await.unwrap();
+        packet.resize(2 + usize::from(packet[1]), 0);
+        self.io.read_exact(&mut packet[2..]).await.unwrap();
+        packet
+    }
+
+    /// A message on topic `t`; with a packet id at QoS 1.
+    async fn publish(&mut self, packet_id: Option<u8>, dup: bool, payload: &str) {
+        let id = packet_id.map_or(vec![], |id| vec![0, id]);
+        let first = 0x30 | u8::from(packet_id.is_some()) << 1 | u8::from(dup) << 3;
+        let length = u8::try_from(3 + id.len() + payload.len()).unwrap();
+        let packet = [&[first, length, 0, 1, b't'], &id[..], payload.as_bytes()].concat();
+        self.io.write_all(&packet).await.unwrap();
+    }
+
+    async fn assert_silent(&mut self) {
+        let early = timeout(Duration::from_millis(100), self.packet()).await;
+        assert!(early.is_err(), "{early:?}");
+    }
+
+    async fn assert_acked(&mut self, packet_id: u8) {
+        assert_eq!(timeout(LIMIT, self.packet()).await.unwrap(), [0x40, 2, 0, packet_id]);
+    }
+}
+
+/// Runs a client of a broker that `script` plays.
+async fn with_broker(intake: &TestIntake, script: impl AsyncFnOnce(TcpListener)) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let client = Client::new(settings(port, false), intake.clone(), &[], clock());
+    let stop = CancellationToken::new();
+    let play = async {
+        script(listener).await;
+        stop.cancel();
+    };
+    timeout(LIMIT, async { tokio::join!(play, client.run(stop.clone())) }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_when_it_is_durable_and_its_repeat_is_known() {
+    let intake = TestIntake::manual();
+    let of = intake.clone();
+    with_broker(&intake, async move |listener| {
+        let mut broker = Broker::accept(&listener, false).await;
+        broker.publish(Some(7), false, "one").await;
+        broker.publish(Some(8), false, "two").await;
+        of.holds(2).await;
+        broker.assert_silent().await;
+        of.resolve_all();
+        broker.assert_acked(7).await;
+        broker.assert_acked(8).await;
+        drop(broker);
+
+        // Another connection: the broker has not heard of the second acknowledgement.
+        let mut broker = Broker::accept(&listener, true).await;
+        broker.publish(Some(8), true, "two").await;
+        broker.publish(Some(9), false, "three").await;
+        of.holds(3).await;
+        broker.assert_silent().await;
+        of.resolve_all();
+        broker.assert_acked(8).await;
+        broker.assert_acked(9).await;
+    })
+    .await;
+    assert_eq!(intake.stored(), ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn a_full_spool_withholds_acknowledgements_and_what_is_given_up_at_qos_0_is_counted() {
+    let intake = TestIntake::default();
+    let of = intake.clone();
+    with_broker(&intake, async move |listener| {
+        let mut broker = Broker::accept(&listener, false).await;
+        broker.publish(None, false, "stored").await;
+        of.holds(1).await;
+        of.set_full(true);
+        broker.publish(Some(1), false, "withheld").await;
+        broker.publish(None, false, "given up").await;
+        broker.assert_silent().await;
+        drop(broker);
+        // The next connection, on which the withheld one comes again; the other does not.
+        let mut broker = Broker::accept(&listener, true).await;
+        of.set_full(false);
+        broker.publish(Some(1), true, "withheld").await;
+        broker.assert_acked(1).await;
+    })
+    .await;
+    assert_eq!((intake.stored(), intake.shed()), (vec!["stored".to_owned(), "withheld".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn what_came_before_a_connection_was_lost_is_taken() {
+    let intake = TestIntake::default();
+    let of = intake.clone();
+    with_broker(&intake, async move |listener| {
+        let mut broker = Broker::accept(&listener, false).await;
+        for n in 0..100 {
+            broker.publish(None, false, &n.to_string()).await;
+        }
+        drop(broker);
+        of.holds(100).await;
+    })
+    .await;
+    assert_eq!((intake.stored().len(), intake.shed()), (100, 0));
 }
