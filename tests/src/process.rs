@@ -137,6 +137,14 @@ impl Proc {
         (field("VmRSS:"), field("VmHWM:"))
     }
 
+    /// Bytes that it has made the kernel write to disks so far.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.id())).unwrap_or_default();
+        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
+    }
+
     /// CPU seconds used so far, user and system.
     #[must_use]
     pub fn cpu_seconds(&self) -> f64 {

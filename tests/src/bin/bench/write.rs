@@ -7,6 +7,7 @@ use crate::ours;
 use crate::peers::VictoriaMetrics;
 use crate::report::{Row, median, short, whole};
 use pantau_e2e::clock::{now, now_ms};
+use pantau_e2e::process::Proc;
 use std::fmt::Write as _;
 
 const SERIES: usize = 5_000;
@@ -14,50 +15,94 @@ const BATCH: usize = 10_000;
 const READINGS: usize = 10_000_000;
 const SENDERS: usize = 2;
 
-pub(crate) fn grpc(runs: usize) -> Vec<Row> {
-    let (mut our_rates, mut our_losses) = (Vec::new(), Vec::new());
-    let (mut their_rates, mut their_losses) = (Vec::new(), Vec::new());
-    for _ in 0..runs {
-        let (rate, lost) = ours_once();
-        our_rates.push(rate);
-        our_losses.push(lost);
-        let (rate, lost) = theirs_once();
-        their_rates.push(rate);
-        their_losses.push(lost as f64);
-    }
-    let (our_rate, their_rate) = (median(our_rates), median(their_rates));
-    // Of ours the worst run counts.
-    let our_loss = our_losses.into_iter().max().unwrap_or(0);
-    let all = whole(READINGS as u64);
-    vec![Row {
-        figure: "gRPC → committed, readings per second: 5,000 series, batches of 10,000; acked and lost at kill -9",
-        pantau: format!("{}; {} of {all} lost", short(our_rate), whole(our_loss)),
-        peer: format!(
-            "victoria-metrics, line protocol from {SENDERS} senders: {}; {} of {all} lost",
-            short(their_rate),
-            whole(median(their_losses) as u64)
-        ),
-        ratio: Some(our_rate / their_rate),
-        wanted: "≥ 2 M, 0 lost",
-        met: our_rate >= 2e6 && our_loss == 0,
-    }]
+/// One run of a server.
+struct Run {
+    /// Readings a second.
+    rate: f64,
+    /// Readings that cannot be read after a kill with the last ack.
+    lost: u64,
+    cost: Cost,
 }
 
-/// Readings a second, and how many of them cannot be read after a kill with the last ack.
-fn ours_once() -> (f64, u64) {
+/// What it took of the machine until the last ack.
+struct Cost {
+    /// CPU seconds for a million readings.
+    cpu: f64,
+    /// Bytes written a reading, by the kernel's count.
+    written: f64,
+    /// Resident memory at most, bytes.
+    memory: f64,
+}
+
+impl Cost {
+    fn of(process: &Proc) -> Self {
+        let readings = READINGS as f64;
+        Self {
+            cpu: process.cpu_seconds() / (readings / 1e6),
+            written: process.written_bytes() as f64 / readings,
+            memory: process.memory().1 as f64,
+        }
+    }
+}
+
+pub(crate) fn grpc(runs: usize) -> Vec<Row> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        ours.push(ours_once());
+        theirs.push(theirs_once());
+    }
+    let of = |runs: &[Run], get: fn(&Run) -> f64| median(runs.iter().map(get).collect());
+    let both = |get: fn(&Run) -> f64| (of(&ours, get), of(&theirs, get));
+    let (our_rate, their_rate) = both(|run| run.rate);
+    // Of ours the worst run counts.
+    let our_loss = ours.iter().map(|run| run.lost).max().unwrap_or(0);
+    let their_loss = of(&theirs, |run| run.lost as f64) as u64;
+    let all = whole(READINGS as u64);
+    let cost = |figure, get: fn(&Run) -> f64, wanted, most: f64| {
+        let (our, their) = both(get);
+        Row {
+            figure,
+            pantau: format!("{our:.2}"),
+            peer: format!("victoria-metrics: {their:.2}"),
+            ratio: Some(our / their),
+            wanted,
+            met: our < most,
+        }
+    };
+    vec![
+        Row {
+            figure: "gRPC → committed, readings per second: 5,000 series, batches of 10,000; acked and lost at kill -9",
+            pantau: format!("{}; {} of {all} lost", short(our_rate), whole(our_loss)),
+            peer: format!(
+                "victoria-metrics, line protocol from {SENDERS} senders: {}; {} of {all} lost",
+                short(their_rate),
+                whole(their_loss)
+            ),
+            ratio: Some(our_rate / their_rate),
+            wanted: "≥ 3 M and ≥ 2 × victoria-metrics, 0 lost",
+            met: our_rate >= 3e6 && our_rate >= 2.0 * their_rate && our_loss == 0,
+        },
+        cost("CPU seconds per million at that rate", |run| run.cost.cpu, "< 0.35", 0.35),
+        cost("bytes written a reading, until the last ack", |run| run.cost.written, "< 25", 25.0),
+        cost("resident memory at that rate, at most, MB", |run| run.cost.memory / 1e6, "< 250", 250.0),
+    ]
+}
+
+fn ours_once() -> Run {
     write_back();
     let (mut ingest, _folder) = ours::ingest("");
     let load = crate::load::grpc(ingest.grpc, SERIES, BATCH, READINGS);
+    let cost = Cost::of(ingest.part.process());
     ingest.part.kill();
     ingest.start();
     let found = ours::read_back(ingest.http);
     assert!(found <= load.acked, "{found} stored of {} sent", load.acked);
     ingest.part.stop();
-    (load.per_second, load.acked - found)
+    Run { rate: load.per_second, lost: load.acked - found, cost }
 }
 
 /// The same. Bodies are written beforehand, as our own load generator does, so that the senders cost little.
-fn theirs_once() -> (f64, u64) {
+fn theirs_once() -> Run {
     write_back();
     let folder = tempfile::tempdir().unwrap();
     let mut store = VictoriaMetrics::start(folder.path(), &[]);
@@ -73,9 +118,10 @@ fn theirs_once() -> (f64, u64) {
         }
     });
     let rate = READINGS as f64 / start.elapsed().as_secs_f64();
+    let cost = Cost::of(&store.process);
     store.process.kill();
     let store = VictoriaMetrics::start(folder.path(), &[]);
-    (rate, (READINGS as u64).saturating_sub(store.settled_count("load_.*")))
+    Run { rate, lost: (READINGS as u64).saturating_sub(store.settled_count("load_.*")), cost }
 }
 
 fn bodies(sender: usize) -> Vec<Vec<u8>> {
