@@ -8,11 +8,11 @@
 //!        │ full, or flush_after                      MANIFEST            manifest.rs
 //!   frozen table ──► flush.rs ──► filewriter.rs, datafile.rs (block.rs, index.rs, columns.rs, codec.rs)
 //!                                  then MANIFEST, then the journal's segments are freed
-//!   compact.rs merges neighbours of a month into one file (plan.rs says which), then MANIFEST
+//!   compact.rs merges neighbours of a month into one file (plan.rs says which, merge.rs does it), then MANIFEST
 //!   expire.rs  drops files that retention no longer keeps (retain.rs says which), then the same
 //! verify/, copy.rs, outlook.rs: the folder from outside, checked, copied and foreseen beside a process that has it open
-//! reader.rs: copy from the tables + files ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
-//! steps.rs: what of an answer by hours or days comes from roll-ups, what from reader.rs
+//! reader.rs: copy from the tables + files (snapshot.rs) ──► query.rs (clusters, buckets) ──► point.rs (newest wins)
+//! steps.rs: what of an answer by hours or days comes from roll-ups, what from snapshot.rs
 //! ```
 //!
 //! What always holds:
@@ -48,6 +48,7 @@ mod fs;
 mod index;
 mod lookup;
 mod manifest;
+mod merge;
 mod months;
 mod names;
 mod open;
@@ -68,6 +69,7 @@ mod roll_up;
 mod rollup;
 mod run;
 mod slot;
+mod snapshot;
 mod state;
 mod steps;
 mod table;

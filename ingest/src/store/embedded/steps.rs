@@ -9,8 +9,9 @@ use super::damage::Damage;
 use super::datafile::DataFile;
 use super::months::month_start;
 use super::query::{Gather, Piece, clusters};
-use super::reader::{EmbeddedReader, Place, Snapshot};
+use super::reader::EmbeddedReader;
 use super::rollup::{Cover, Part, Row, Wanted, cover};
+use super::snapshot::{Place, Snapshot};
 use crate::store::types::{Agg, Level, SeriesId};
 
 impl<F: FileLayer> EmbeddedReader<F> {
