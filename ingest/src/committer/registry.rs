@@ -19,9 +19,9 @@ pub(crate) struct Registry {
     durable: u32,
     /// The id of the next new series.
     next: u32,
-    /// What is not durable: series by name, and devices by their first series and owner.
+    /// Of the commits that are being made: series by name, and who owns their devices.
     ids: HashMap<Arc<str>, SeriesId>,
-    owners: HashMap<String, (SeriesId, GatewayId)>,
+    owners: HashMap<String, GatewayId>,
     /// Names by the last digits of their id: while somebody watches, the same ones are wanted over and over.
     called: Vec<Option<(SeriesId, Arc<str>)>>,
 }
@@ -47,8 +47,7 @@ impl Registry {
             Some(owner) if owner != *gateway => return Err(owner),
             Some(_) => {}
             None => {
-                let first = (SeriesId(self.next), gateway.clone());
-                self.owners.insert(name.device().to_owned(), first);
+                self.owners.insert(name.device().to_owned(), gateway.clone());
             }
         }
         let name = name.as_str();
@@ -80,18 +79,15 @@ impl Registry {
 
     /// The gateway that owns a device.
     pub(crate) fn owner(&self, device: &str) -> Option<GatewayId> {
-        let fresh = self.owners.get(device).map(|(_, owner)| owner.clone());
-        fresh.or_else(|| self.known.owner(device))
+        self.owners.get(device).cloned().or_else(|| self.known.owner(device))
     }
 
-    /// The next `count` new series are durable now.
+    /// The next `count` new series are durable now: the store knows them. Until it knows all, those that are here as well
+    /// do no harm.
     pub(crate) fn remember(&mut self, count: usize) {
         self.durable = self.durable.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         if self.durable >= self.next {
             (self.ids, self.owners) = (HashMap::new(), HashMap::new());
-        } else if count > 0 {
-            self.ids.retain(|_, id| id.0 >= self.durable);
-            self.owners.retain(|_, (first, _)| first.0 >= self.durable);
         }
     }
 
