@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,6 @@ use crate::store::types::SeriesId;
 
 /// Wait after a flush that failed.
 const RETRY: Duration = Duration::from_secs(1);
-/// Names that are written at once.
-const NAMES: u32 = 4_096;
 /// Of the pages that were read last: series come in the order of their numbers, as they stand in the pages.
 const CACHE_BYTES: usize = 1 << 20;
 
@@ -158,9 +157,8 @@ impl<F: FileLayer> Flusher<F> {
         let shared = self.shared.clone();
         // Held until readers see what it says: else a merge could come in between.
         let mut manifest = shared.manifest();
-        let names = |from: u32| shared.catalog().slice(from, from.saturating_add(NAMES).min(frozen.series));
-        let pieces = (self.names.series..frozen.series).step_by(NAMES as usize).map(names);
-        let names_bytes = self.names.append(&self.files, pieces)?;
+        let names = |numbers: Range<u32>| shared.catalog().slice(numbers);
+        let names_bytes = self.names.append(&self.files, frozen.series, names)?;
         let mut next = manifest.clone();
         next.generation += 1;
         next.next_file = next_file;

@@ -8,6 +8,7 @@
 //! A damaged record costs its own name only; ids without a name keep their readings but are not listed.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use pantau_journal::FileLayer;
@@ -19,6 +20,8 @@ use crate::store::types::NewSeries;
 
 /// A record has a number and two texts with 16-bit lengths.
 const MOST_RECORD: usize = 4 + 2 * (2 + 65_535);
+/// Names that are written at once.
+const NAMES: u32 = 4_096;
 /// Read at once.
 const WINDOW: u64 = 512 << 10;
 const HEADER: [u8; 16] = *b"PANTAUSL\x01\0\0\0\0\0\0\0";
@@ -66,26 +69,36 @@ impl NameLog {
         Ok((Self { path, bytes, series }, damage))
     }
 
-    /// Adds names durably, piece by piece. What was written beyond `bytes` before (by a flush that failed later) is
-    /// overwritten.
+    /// Adds the names up to number `series` durably, [`NAMES`] at a time; `slice` has those of a range that are known.
+    /// What was written beyond `bytes` before (by a flush that failed later) is overwritten. A log that went missing is made
+    /// anew of all names that are known: without it no new one could ever be written.
     pub(crate) fn append<F: FileLayer>(
         &self,
         files: &F,
-        pieces: impl Iterator<Item = Vec<NewSeries>>,
+        series: u32,
+        slice: impl Fn(Range<u32>) -> Vec<NewSeries>,
     ) -> io::Result<u64> {
-        let fresh = self.bytes < HEADER.len() as u64;
-        let mut pieces = pieces.peekable();
-        if !fresh && pieces.peek().is_none() {
+        let begun = self.bytes >= HEADER.len() as u64;
+        if begun && self.series >= series {
             return Ok(self.bytes);
         }
-        let file = if fresh { fs::create_anew(files, &self.path)? } else { files.open(&self.path)? };
-        let mut at = self.bytes;
-        if fresh {
-            files.write_at(&file, &HEADER, 0)?;
-            at = HEADER.len() as u64;
-        }
+        let there = match files.open(&self.path) {
+            Ok(file) if begun => Some(file),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => None,
+        };
+        let fresh = there.is_none();
+        let (file, mut at, from) = match there {
+            Some(file) => (file, self.bytes, self.series),
+            None => {
+                let file = fs::create_anew(files, &self.path)?;
+                files.write_at(&file, &HEADER, 0)?;
+                (file, HEADER.len() as u64, 0)
+            }
+        };
         let mut out = Vec::new();
-        for piece in pieces {
+        for first in (from..series).step_by(NAMES as usize) {
+            let piece = slice(first..first.saturating_add(NAMES).min(series));
             piece.iter().for_each(|name| put(name, &mut out));
             files.write_at(&file, &out, at)?;
             at += out.len() as u64;

@@ -13,7 +13,7 @@ use super::super::datafile::{DataFile, FileId};
 use super::super::filewriter::FileWriter;
 use super::super::fs;
 use super::super::point::Point;
-use super::support::{ALL, DIR, Rig, commit, entries, files, gateway};
+use super::support::{ALL, DIR, Rig, commit, entries, files, gateway, new_series};
 use crate::store::types::SeriesId;
 use crate::store::{Names, StoreReader};
 
@@ -173,6 +173,39 @@ fn a_damaged_name_costs_only_its_name() {
     assert!(rig.recovery.damage[0].contains("series.log"), "{:?}", rig.recovery.damage);
     assert_eq!(rig.reader.find("dev-00001/temperature"), Some(SeriesId(1)));
     assert_eq!(rig.all(0).len(), 3);
+}
+
+#[test]
+fn a_series_log_that_went_missing_costs_no_name_that_is_known_and_holds_no_flush_up() {
+    let log = Path::new(DIR).join("series.log");
+    let name = |id: u32| format!("dev-{id:05}/temperature");
+    let add = |rig: &mut Rig, id: u32, position: u64| {
+        let mut new = commit(position, &[(id, 1, 1.0)]);
+        new.new_series = new_series(id..id + 1);
+        rig.append(new);
+        rig.flush();
+    };
+    // While it runs all names are in memory.
+    let mut rig = filled();
+    rig.files.remove(&log).unwrap();
+    add(&mut rig, 2, 4);
+    let mut rig = rig.crash(PowerCut::LoseAll);
+    assert_eq!(rig.recovery.damage, [""; 0]);
+    assert!((0..3).all(|id| rig.reader.find(&name(id)) == Some(SeriesId(id))));
+    // When it is opened without one, only new names are.
+    add(&mut rig, 3, 5);
+    let files = rig.files.kill();
+    files.remove(&log).unwrap();
+    for entry in files.list(&Path::new(DIR).join("journal")).unwrap() {
+        files.remove(&Path::new(DIR).join("journal").join(entry.name)).unwrap();
+    }
+    let mut rig = Rig::open(files);
+    assert!(rig.recovery.damage.iter().any(|damage| damage.starts_with("series.log has 0 bytes")));
+    add(&mut rig, 4, 6);
+    let rig = rig.crash(PowerCut::LoseAll);
+    let found = (0..5).map(|id| rig.reader.find(&name(id)));
+    assert_eq!(found.collect::<Vec<_>>(), [None, None, None, None, Some(SeriesId(4))]);
+    assert_eq!((rig.all(0).len(), rig.all(4).len(), rig.recovery.damage.len()), (3, 1, 0));
 }
 
 #[test]
