@@ -4,22 +4,22 @@ use super::{
     Api, Gone,
     params::Params,
     problem::Problem,
-    render::{Page, parts, rfc3339},
+    render::{Page, Written, parts, rfc3339},
 };
 use crate::store::{LatestPoint, SeriesInfo, StoreReader};
-use axum::{Json, extract::State};
+use axum::extract::State;
 use pantau_proto::{SeriesName, quantity};
 use serde::Serialize;
 use std::sync::Arc;
 
 #[derive(Serialize)]
-pub(crate) struct Title {
+struct Title {
     id: &'static str,
     en: &'static str,
 }
 
 #[derive(Serialize)]
-pub(crate) struct SeriesItem {
+struct SeriesItem {
     series: String,
     station: String,
     quantity: String,
@@ -116,14 +116,15 @@ impl Wanted {
 pub(crate) async fn list<R: StoreReader>(
     State(api): State<Arc<Api<R>>>,
     params: Params,
-) -> Result<Json<Page<SeriesItem>>, Problem> {
+) -> Result<Written, Problem> {
     params.only(&["station", "quantity", "limit", "cursor"])?;
     let wanted = Wanted::of(&params)?;
     let page = api.query(move |api, gone| {
         let (series, next) = wanted.page(&api.reader, gone)?;
         let ids: Vec<_> = series.iter().map(|info| info.id).collect();
         let known = series.iter().zip(api.reader.latest(&ids));
-        Ok(Page { items: known.map(|(info, newest)| SeriesItem::new(info, newest)).collect(), next })
+        let items = known.map(|(info, newest)| SeriesItem::new(info, newest)).collect();
+        Written::of(&Page { items, next })
     });
-    page.await.map(Json)
+    page.await
 }
