@@ -78,6 +78,11 @@ impl Config {
             let most = if key.starts_with("limits.query_") { 1_000_000_000 } else { 100_000 };
             between(key, value, least, most)?;
         }
+        let (least, most) = (Duration::from_secs(1), Duration::from_secs(3600));
+        if !(least..=most).contains(&limits.query_time) {
+            let what = format!("{:?} is not from 1s to 1h", limits.query_time);
+            return Err(Fault::new("limits.query_time", what, "write for example \"30s\""));
+        }
         self.check_gateways()?;
         self.check_stations()
     }

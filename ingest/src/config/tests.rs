@@ -96,6 +96,7 @@ fn a_value_out_of_bounds_is_named_with_its_key() {
     for (text, said) in [
         ("[store]\nmemory = \"1 B\"\n", "2: store.memory: 1 B is not between 64 KiB and 1 TiB"),
         ("[limits]\nqueries = 0\n", "2: limits.queries: 0 is not between"),
+        ("[limits]\nquery_time = \"0s\"\n", "2: limits.query_time: 0ns is not from 1s to 1h"),
         ("[limits]\nin_flight = \"1 MiB\"\n", "2: limits.in_flight: 1 MiB is not between 16 MiB"),
         ("[limits]\noldest = \"long ago\"\n", "2: limits.oldest: \"long ago\" is no point in time"),
         ("[grpc]\nwindow = 300\n", "2: grpc.window: 300 is not between"),
