@@ -60,13 +60,18 @@ async fn readings_go_to_the_database_before_the_ack_and_are_read_from_there() {
     assert_eq!(values(&ingest, "series=dev/pm2_5&from=0").await, [12.5, 13.5]);
     let steps = format!("series=dev/pm2_5&from={time}&to={}&step=PT10S&agg=max", time + 10_000);
     assert_eq!(values(&ingest, &steps).await, [13.5]);
-    let quarantine = loop {
-        // Its index follows the acks.
-        let quarantine = ingest.json("/api/v1/quarantine").await;
-        if quarantine["items"] != serde_json::json!([]) {
-            break quarantine;
+    // Its index follows the acks.
+    let listed = async {
+        loop {
+            let quarantine = ingest.json("/api/v1/quarantine").await;
+            if quarantine["items"] != serde_json::json!([]) {
+                return quarantine;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
+    let quarantine =
+        tokio::time::timeout(crate::harness::LIMIT, listed).await.expect("it is in the quarantine");
     assert_eq!(quarantine["items"][0]["position"], 1, "{quarantine}");
     assert!(quarantine["items"][0]["detail"].as_str().unwrap().contains("field type conflict"));
 

@@ -19,7 +19,6 @@ use axum::{
 };
 use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode};
-
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{influxd::DATABASE, ports, tls};
@@ -61,7 +60,7 @@ pub struct Told {
     pub retention_seconds: i64,
     /// Requests to write that came.
     pub requests: usize,
-    /// Bodies that were taken.
+    /// Bodies that were answered with 204.
     pub taken: usize,
 }
 

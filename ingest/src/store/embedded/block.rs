@@ -6,8 +6,10 @@
 //!  4 u32 bytes of the whole block
 //!  8 u32 series
 //! 12 u16 count, 1..=4096
-//! 14 u8  encoding of the times   (codec.rs: 0 pco of i64, 1 plain i64, 2 grid and pco)
-//! 15 u8  encoding of the values  (codec.rs: 0..=9 pco of round(v·10^k), 16 pco of f64, 17 plain f64)
+//! 14 u8  encoding of the times   (codec/: 1 plain i64, 4 pco of a narrow type, 5 grid and that; 0 and 2, no longer
+//!                                 written: pco of i64, grid and pco of i64)
+//! 15 u8  encoding of the values  (codec/: 32..=41 pco of round(v·10^k), narrow, 16 pco of f64, 17 plain f64; 0..=9, no
+//!                                 longer written: pco of round(v·10^k) as i64)
 //! 16 u8  encoding of the flags   (0 pco of u16, 1 plain u16, 255 none: all zero)
 //! 17 u8  0
 //! 18 u16 bytes of the times

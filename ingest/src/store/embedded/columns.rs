@@ -1,7 +1,7 @@
 //! The summaries of blocks as they stand in a file's index, by columns, which is half as large as by rows.
 //!
 //! ```text
-//! 12 columns of as many numbers as there are blocks, each: u8 encoding, u32 bytes, bytes (codec.rs)
+//! 12 columns of as many numbers as there are blocks, each: u8 encoding, u32 bytes, bytes (codec/)
 //!  1 series          4 first time            7 max            10 last value
 //!  2 count           5 last time − first     8 sum            11 flags of the last reading
 //!  3 bytes of block  6 min                   9 first value    12 any flags (0|1)

@@ -6,7 +6,7 @@
 //!   commit_once: one fsync for all                   data/2026-03-0000000017.pts
 //!   state.rs   active table ◄── readable from here   series.log          names.rs
 //!        │ full, or flush_after                      MANIFEST            manifest.rs
-//!   frozen table ──► flush.rs ──► filewriter.rs, datafile.rs (block.rs, index.rs, columns.rs, codec.rs)
+//!   frozen table ──► flush.rs ──► filewriter.rs, datafile.rs (block.rs, index.rs, columns.rs, codec/)
 //!                                  then MANIFEST, then the journal's segments are freed
 //!   compact.rs merges neighbours of a month into one file (plan.rs says which, merge.rs does it), then MANIFEST
 //!   expire.rs  drops files that retention no longer keeps (retain.rs says which), then the same

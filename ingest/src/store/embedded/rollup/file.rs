@@ -3,7 +3,7 @@
 //! ```text
 //! header (frame.rs): "PANTAURL", version 1
 //! packs (pack.rs), one after the other
-//! directory, of the packs in the order of the file: 4 columns, each u8 encoding, u32 bytes, bytes (codec.rs)
+//! directory, of the packs in the order of the file: 4 columns, each u8 encoding, u32 bytes, bytes (codec/)
 //!   what it holds (0 hours, 1 days, 2 extents), first series, last series, bytes
 //! footer (frame.rs): with as many entries as packs; "RLFE"
 //! ```

@@ -6,7 +6,7 @@
 //!  4 u32 bytes of the whole pack
 //!  8 u8  what it holds: 0 hours, 1 days, 2 extents        9 u8 0
 //! 10 u16 series, 1..=4096     12 u16 rows, 1..=4096 (extents: as many as series)     14 u16 0
-//! columns, each: u8 encoding, u32 bytes, bytes (codec.rs); integers are i64 columns, values f64 columns
+//! columns, each: u8 encoding, u32 bytes, bytes (codec/); integers are i64 columns, values f64 columns
 //!  of hours and days
 //!    one a series   series, rows, extra (0 none, 1 increase, 2 vector)
 //!    one a row      cell, count, span, late, flagged; min, max, sum, first, last, x, y (row.rs)

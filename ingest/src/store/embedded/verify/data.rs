@@ -39,7 +39,7 @@ pub(super) fn check<F: FileLayer>(
     }
     // Without its header a file is of the version that is written.
     let header = FRAME.read_header(check.look.files, &check.file);
-    let version = header.as_ref().map_or(2, |(_, version)| *version);
+    let version = header.as_ref().map_or(FRAME.version, |(_, version)| *version);
     let index = DataFile::read_index(check.look.files, &check.file, version, bytes);
     check.header(name, header.map(|(id, _)| id), index.as_ref().ok());
     match index {
