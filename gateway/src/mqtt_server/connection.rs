@@ -50,7 +50,9 @@ pub(crate) struct Ends {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goodbye {
     /// The client said DISCONNECT.
-    Left,
+    Left {
+        in_order: bool,
+    },
     /// The socket was closed or failed.
     Gone,
     Violation(Violation),
@@ -129,15 +131,16 @@ async fn hang_up(
 }
 
 impl Goodbye {
-    /// Whether the device is gone without having said so. When the gateway stops, the device is not to blame.
+    /// Whether the device is gone without having said that all is well (MQTT 5.0, section 3.14.4: only reason 0 takes the
+    /// will back). When the gateway stops, the device is not to blame.
     fn leaves_will(self) -> bool {
-        !matches!(self, Goodbye::Left | Goodbye::Kicked(Kick::Stopping) | Goodbye::Failed)
+        !matches!(self, Goodbye::Left { in_order: true } | Goodbye::Kicked(Kick::Stopping) | Goodbye::Failed)
     }
 
     /// What an MQTT 5.0 client is told.
     fn reason(self) -> Option<Reason> {
         match self {
-            Goodbye::Left | Goodbye::Gone | Goodbye::Stalled => None,
+            Goodbye::Left { .. } | Goodbye::Gone | Goodbye::Stalled => None,
             Goodbye::Violation(violation) => Some(violation.reason),
             Goodbye::Kicked(Kick::TakenOver) => Some(Reason::SessionTakenOver),
             Goodbye::Kicked(Kick::Stopping) => Some(Reason::ServerShuttingDown),

@@ -163,7 +163,7 @@ impl<'a, I: Intake> Live<'a, I> {
             self.count();
             match stop.map_err(Goodbye::Violation)? {
                 Next::Go => return Ok(()),
-                Next::Leave => return Err(Goodbye::Left),
+                Next::Leave { in_order } => return Err(Goodbye::Left { in_order }),
                 Next::Subscribe { packet_id, filters, codes } => {
                     self.subscribe(packet_id, filters, codes).await?;
                 }

@@ -17,7 +17,7 @@
 //! - A full spool withholds acknowledgements; of what a client sends meanwhile only a little is read.
 //! - Every queue is bounded, every wait for a client has an end.
 //! - The retained flag and the payload format indicator of a device are taken note of by nobody; its will is a message
-//!   of its own, taken when the connection ends without a DISCONNECT.
+//!   of its own, taken when the connection ends without a DISCONNECT that takes it back.
 
 mod auth;
 mod connection;

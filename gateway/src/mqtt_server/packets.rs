@@ -29,6 +29,8 @@ pub(crate) enum Inbound {
     /// The client leaves; MQTT 5.0 may change the session's expiry with it.
     Disconnect {
         expiry_s: Option<u32>,
+        /// Its will is not meant any more. Only MQTT 5.0 can say otherwise.
+        in_order: bool,
     },
 }
 
@@ -150,7 +152,7 @@ pub(crate) fn inbound_v3(packet: v3::Packet) -> Result<Inbound, Violation> {
             filters: topic_filters.into_iter().map(String::from).collect(),
         }),
         Packet::PingRequest => Ok(Inbound::Ping),
-        Packet::Disconnect => Ok(Inbound::Disconnect { expiry_s: None }),
+        Packet::Disconnect => Ok(Inbound::Disconnect { expiry_s: None, in_order: true }),
         _ => Err(protocol("a packet that does not belong here")),
     }
 }
@@ -181,7 +183,8 @@ pub(crate) fn inbound_v5(packet: v5::Packet) -> Result<Inbound, Violation> {
         }),
         Packet::PingRequest => Ok(Inbound::Ping),
         Packet::Disconnect(disconnect) => {
-            Ok(Inbound::Disconnect { expiry_s: disconnect.session_expiry_interval_secs })
+            let in_order = disconnect.reason_code == Reason::NormalDisconnection;
+            Ok(Inbound::Disconnect { expiry_s: disconnect.session_expiry_interval_secs, in_order })
         }
         _ => Err(protocol("a packet that does not belong here")),
     }

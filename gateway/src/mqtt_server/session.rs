@@ -69,8 +69,10 @@ pub(crate) enum Next {
         packet_id: u16,
         filters: Vec<String>,
     },
-    /// The client leaves in good order.
-    Leave,
+    /// The client leaves, in good order unless it says that something is wrong.
+    Leave {
+        in_order: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -170,14 +172,14 @@ impl Session {
                 return Ok(Next::Unsubscribe { packet_id, filters });
             }
             Inbound::Ping => Wire::ping_response(&mut self.out),
-            Inbound::Disconnect { expiry_s } => {
+            Inbound::Disconnect { expiry_s, in_order } => {
                 if let Some(expiry_s) = expiry_s {
                     if self.kept.expiry_s == 0 && expiry_s > 0 {
                         return Err(protocol("a session expiry for a session that had none"));
                     }
                     self.kept.expiry_s = expiry_s;
                 }
-                return Ok(Next::Leave);
+                return Ok(Next::Leave { in_order });
             }
         }
         Ok(Next::Go)

@@ -208,6 +208,21 @@ async fn a_last_will_sets_its_device_offline_until_it_is_back() {
     polite.await.unwrap();
     published(mqtt, messages(0, 1)).await;
     assert!(get(status, "/metrics").await.contains("pantau_gateway_devices_offline 0"));
+    // MQTT 5.0 can leave and want its will to be taken all the same (reason 4).
+    let unwell = tokio::task::spawn_blocking(move || {
+        let mut socket = TcpStream::connect(mqtt).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let body = b"\x00\x04MQTT\x05\x06\x00\x3c\x00\x00\x04plug\x00\x00\x0ftele/plug-1/LWT\x00\x07Offline";
+        socket.write_all(&[&[0x10, u8::try_from(body.len()).unwrap()][..], body].concat()).unwrap();
+        let mut head = [0; 2];
+        socket.read_exact(&mut head).unwrap();
+        socket.read_exact(&mut vec![0; usize::from(head[1])]).unwrap();
+        socket.write_all(&[0xe0, 1, 4]).unwrap();
+        assert_eq!(socket.read(&mut [0; 1]).unwrap(), 0);
+    });
+    unwell.await.unwrap();
+    published(mqtt, messages(1, 2)).await;
+    assert!(get(status, "/metrics").await.contains("pantau_gateway_devices_offline 1"));
     gateway.stop().await;
 }
 

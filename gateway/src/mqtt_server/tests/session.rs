@@ -283,9 +283,11 @@ fn a_v5_client_that_exceeds_the_receive_maximum_is_told_so() {
 #[test]
 fn a_session_without_expiry_cannot_get_one_by_leaving() {
     let mut bench = Bench::new(true, Kept::default());
-    assert!(bench.session.packet(Inbound::Disconnect { expiry_s: Some(5) }, TimeMs(0)).is_err());
-    let leave = Inbound::Disconnect { expiry_s: Some(0) };
-    assert_eq!(bench.session.packet(leave, TimeMs(0)).unwrap(), Next::Leave);
+    assert!(
+        bench.session.packet(Inbound::Disconnect { expiry_s: Some(5), in_order: true }, TimeMs(0)).is_err()
+    );
+    let leave = Inbound::Disconnect { expiry_s: Some(0), in_order: true };
+    assert_eq!(bench.session.packet(leave, TimeMs(0)).unwrap(), Next::Leave { in_order: true });
 }
 
 #[derive(Debug, Clone)]

@@ -177,8 +177,17 @@ fn packets_that_are_right_pass() {
     }
     assert_eq!(packets.len(), 8, "{packets:?}");
     assert!(matches!(&packets[1], Inbound::Publish(publish) if publish.dup && &publish.payload[..] == b"x"));
-    assert!(matches!(packets[7], Inbound::Disconnect { expiry_s: None }));
+    assert!(matches!(packets[7], Inbound::Disconnect { expiry_s: None, in_order: true }));
     assert_eq!(&buffer[..], b"\x30");
+}
+
+#[test]
+fn only_a_disconnect_without_a_reason_takes_the_will_back() {
+    for (packet, expected) in [(&b"\xe0\x00"[..], true), (b"\xe0\x01\x00", true), (b"\xe0\x01\x04", false)] {
+        let next = wire(V5).next(&mut BytesMut::from(packet)).unwrap();
+        let found = matches!(next, Some(Inbound::Disconnect { in_order, .. }) if in_order == expected);
+        assert!(found, "{packet:02x?}: {next:?}");
+    }
 }
 
 #[test]
