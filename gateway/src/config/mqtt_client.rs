@@ -104,6 +104,11 @@ impl MqttClient {
                 "use mqtt:// on a network that you trust, or a tunnel such as WireGuard",
             );
         }
+        if self.url.contains('@') {
+            // What stands before it may be a secret, which no complaint shows.
+            let what = "the address holds a name or a password".to_owned();
+            return fault("url", what, "write mqtt://host:1883, and the login as username and password_file");
+        }
         if self.address().is_none() {
             return fault(
                 "url",

@@ -84,6 +84,7 @@ fn a_value_that_breaks_a_rule_is_named_with_its_line() {
         (broker("b 1", "mqtt://x", "a/#", ""), 4, "no name"),
         (broker("b", "mqtts://x", "a/#", ""), 5, "TLS to a broker"),
         (broker("b", "mqtt://x:0", "a/#", ""), 5, "mqtt://host:1883"),
+        (broker("b", "mqtt://u:hunter2@x", "a/#", ""), 5, "username and password_file"),
         (broker("b", "mqtt://x", "a#", ""), 6, "no topic filter"),
         (broker("b", "mqtt://x", "$share/g/a", ""), 6, "share ="),
         (broker("b", "mqtt://x", "a/#", "password = \"hunter2\""), 7, "without a user name"),
