@@ -16,8 +16,8 @@ use crate::config::{Config, DecodeRule, Format};
 use crate::decode::{Columns, Decoder, Refusal, UNTIMED};
 use crate::{cli, clock};
 
-/// A packet of MQTT that the gateway takes is not larger.
-const MAX_PAYLOAD: u64 = 1 << 20;
+/// No packet that the configuration allows is larger.
+const MAX_PAYLOAD: u64 = 16 << 20;
 
 /// What one payload comes to.
 #[derive(Debug, Clone, Default)]
