@@ -2,8 +2,9 @@
 //!
 //! - The device is `deviceInfo.devEui`, the time is `time` (the gateway's or network's).
 //! - The values are in `object`, which needs a codec in the device profile. `status` gives the battery.
-//! - The same uplink can come twice: `deduplicationId` names it, and it is taken once (see [`super::recent`] for what
-//!   holds after a restart).
+//! - The same uplink can come twice: `deduplicationId` and the device name it, and it is taken once (see [`super::recent`]
+//!   for what holds after a restart). The id alone does not: it is that of the radio frame, which a status shares with the
+//!   readings that came beside it, and a relay with the device behind it.
 
 use pantau_proto::v1::Reason;
 
@@ -56,7 +57,10 @@ pub(super) fn decode(
         }
         Some(_) => return Err(Refusal::new(Reason::BadPayload, "the time is no text")),
     };
-    notes.uplink = root.get("deduplicationId").and_then(At::text).and_then(id);
+    if event == "up" {
+        let frame = root.get("deduplicationId").and_then(At::text).and_then(id);
+        notes.uplink = frame.zip(u64::from_str_radix(device, 16).ok());
+    }
     let mut reader = Reader::new(device, at, fields, &[], out, notes);
     if event == "status" {
         reader.passed_over();

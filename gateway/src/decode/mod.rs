@@ -53,7 +53,7 @@ use pantau_proto::v1::Reason;
 pub(crate) use time::{Zone, written};
 
 use self::devices::Devices;
-use self::recent::Recent;
+use self::recent::{Recent, Uplink};
 use self::rules::{How, Rule};
 use crate::config::DecodeRule;
 pub(crate) use rules::check;
@@ -116,8 +116,8 @@ pub(crate) struct Message<'m> {
 pub(crate) struct Notes {
     /// Where in the payload the readings' time was; empty: nowhere.
     pub(crate) time_from: &'static str,
-    /// An uplink that may come twice, by the network's id for it.
-    uplink: Option<u128>,
+    /// An uplink that may come twice.
+    uplink: Option<Uplink>,
     /// A device said, or was said, to be online or not.
     online: Option<(String, bool)>,
     /// Fields that were passed over; None: nobody wants to know.
@@ -173,8 +173,8 @@ impl Decoder {
 pub(crate) struct Batch<'d> {
     decoder: &'d Decoder,
     pub(crate) notes: Notes,
-    uplinks: Vec<u128>,
-    online: Vec<(String, bool, TimeMs)>,
+    uplinks: Vec<Uplink>,
+    online: Vec<(DeviceName, bool, TimeMs)>,
     sparkplug: Option<Box<sparkplug::Staged>>,
     repeated: u64,
 }

@@ -1,4 +1,5 @@
-//! Uplinks that came lately, by their network's id, so that one that comes twice is taken once.
+//! Uplinks that came lately, by the network's id of their frame and their device, so that one that comes twice is taken
+//! once.
 //!
 //! Always: at most [`MAX`] ids, the oldest goes first. After a restart none is known: an uplink that then comes again
 //! carries its network's time, by which the store knows it, so it is still stored once (and counted as a duplicate).
@@ -9,18 +10,21 @@ use hashbrown::HashSet;
 
 const MAX: usize = 4_096;
 
+/// A frame's id and the device's EUI.
+pub(super) type Uplink = (u128, u64);
+
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    order: VecDeque<u128>,
-    known: HashSet<u128>,
+    order: VecDeque<Uplink>,
+    known: HashSet<Uplink>,
 }
 
 impl Recent {
-    pub(super) fn contains(&self, id: u128) -> bool {
+    pub(super) fn contains(&self, id: Uplink) -> bool {
         self.known.contains(&id)
     }
 
-    pub(super) fn add(&mut self, id: u128) {
+    pub(super) fn add(&mut self, id: Uplink) {
         if !self.known.insert(id) {
             return;
         }
@@ -41,10 +45,10 @@ mod tests {
     fn only_so_many_ids_are_kept_and_the_oldest_goes_first() {
         let mut recent = Recent::default();
         for id in 0..=MAX as u128 {
-            recent.add(id);
-            recent.add(id);
+            recent.add((id, 7));
+            recent.add((id, 7));
         }
-        assert!(!recent.contains(0) && recent.contains(1) && recent.contains(MAX as u128));
+        assert!(!recent.contains((0, 7)) && recent.contains((1, 7)) && recent.contains((MAX as u128, 7)));
         assert_eq!((recent.order.len(), recent.known.len()), (MAX, MAX));
     }
 }

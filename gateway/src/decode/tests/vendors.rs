@@ -346,3 +346,16 @@ proptest! {
         }
     }
 }
+#[test]
+fn a_frame_that_brings_readings_and_a_status_or_is_relayed_is_not_its_own_repeat() {
+    // ChirpStack gives all events of one radio frame the same id.
+    let decoder = only("application/+/device/{device}/event/+", Format::Chirpstack);
+    let status = br#"{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":"2026-11-24T07:00:00.5+00:00","deviceInfo":{"devEui":"0101010101010101"},"batteryLevel":75.5}"#;
+    let topic = |event| format!("application/1/device/0101010101010101/event/{event}");
+    assert_eq!(decode_by(&decoder, &topic("status"), status).0.len(), 1);
+    assert_eq!(decode_by(&decoder, &topic("up"), EVENT.as_bytes()).0.len(), 4);
+    let relayed = EVENT.replace("0101010101010101", "0202020202020202");
+    assert_eq!(decode_by(&decoder, &topic("up"), relayed.as_bytes()).0.len(), 4);
+    assert_eq!(decode_by(&decoder, &topic("up"), relayed.as_bytes()).0.len(), 0);
+}
+
