@@ -8,6 +8,7 @@
 //! - `Time` is local and has no zone: the rule's zone holds, +07:00 unless said otherwise. `Epoch` or a zone of its own
 //!   (SetOption52) is believed before it. A time before 2016 is that of a device that has not yet heard the time; then
 //!   the arrival counts.
+//! - `TempUnit`, `PressureUnit` and `SpeedUnit` hold for fields whose name says no unit (`power_kw`).
 //! - Two sensors that measure the same get channels: a numbered one (`DS18B20-2`) always, its `Id` where it has one and
 //!   else its name; others their name where several have the quantity in one payload. A sensor whose value is null
 //!   counts, so that names do not change when one fails. ENERGY never has a channel but for its phases, 1, 2, 3.
@@ -162,11 +163,12 @@ impl Units {
         }
     }
 
-    fn of_quantity(&self, quantity: &str, unit: &'static str) -> &'static str {
-        match quantity {
-            "air_temperature" | "dew_point" | "water_temperature" => self.temperature,
-            "air_pressure" => self.pressure,
-            "wind_speed" | "wind_gust" => self.speed,
+    /// `unit` is what the field's name means; only where that is what is meant without a word, the payload's holds.
+    fn of_quantity<'u>(&self, quantity: &str, unit: &'u str) -> &'u str {
+        match (quantity, unit) {
+            ("air_temperature" | "dew_point" | "water_temperature", "Cel") => self.temperature,
+            ("air_pressure", "hPa") => self.pressure,
+            ("wind_speed" | "wind_gust", "m/s") => self.speed,
             _ => unit,
         }
     }
@@ -175,20 +177,23 @@ impl Units {
 fn sensors(root: At<'_, '_>, reader: &mut Reader<'_>) {
     let units = Units::of(root);
     let maps = || root.members().filter(|member| matches!(member.value(), Value::Map));
-    // Which quantities there are, each time that it stands in the payload.
-    let mut all: Vec<&str> = Vec::new();
+    // Which quantities there are, and whether more than once: no more of them than the tables have.
+    let mut all: Vec<(&str, bool)> = Vec::new();
+    let mut there = |quantity| match all.iter_mut().find(|(known, _)| *known == quantity) {
+        Some((_, several)) => *several = true,
+        None => all.push((quantity, false)),
+    };
     for sensor in maps() {
         if sensor.key() == "ENERGY" {
-            all.extend(
-                ENERGY.iter().filter(|(field, _, _)| sensor.get(field).is_some()).map(|entry| entry.1),
-            );
+            let fields = ENERGY.iter().filter(|(field, _, _)| sensor.get(field).is_some());
+            fields.for_each(|(_, quantity, _)| there(*quantity));
             continue;
         }
         for field in sensor.members() {
             if let Meaning::Is(quantity, "", _) = single(OWN, field.key(), "")
                 && !reader.is_named(&[sensor.key(), field.key()])
             {
-                all.push(quantity);
+                there(quantity);
             }
         }
     }
@@ -229,8 +234,8 @@ fn one(sensor: At<'_, '_>, all: &[&str], units: &Units, reader: &mut Reader<'_>)
         let Some(number) = field.number() else { continue };
         match single(OWN, field.key(), "") {
             Meaning::Is(quantity, within, unit) if !reader.is_named(&path) => {
-                let unit = units.of_quantity(quantity, known(unit));
-                let several = all.iter().filter(|other| **other == quantity).count() > 1;
+                let unit = units.of_quantity(quantity, unit);
+                let several = all.contains(&(quantity, true));
                 let channel = match (within, numbered || several) {
                     ("", true) => own_name.to_owned(),
                     (within, false) => within.to_owned(),
@@ -248,12 +253,6 @@ fn counter<'a>(path: &[&'a str; 2]) -> Option<(&'static str, &'a str)> {
     let channel = path[1].strip_prefix('C')?;
     (path[0] == "COUNTER" && !channel.is_empty() && channel.bytes().all(|byte| byte.is_ascii_digit()))
         .then_some(("pulses", channel))
-}
-
-/// The same text from the tables, which live for ever.
-fn known(unit: &str) -> &'static str {
-    const UNITS: [&str; 12] = ["Cel", "[degF]", "%", "hPa", "ug/m3", "dB", "ppm", "cm", "V", "A", "W", "kWh"];
-    UNITS.into_iter().find(|known| *known == unit).unwrap_or("")
 }
 
 fn energy(sensor: At<'_, '_>, reader: &mut Reader<'_>) {

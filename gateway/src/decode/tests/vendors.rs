@@ -93,6 +93,22 @@ fn tasmota_sensors_of_a_kind_become_channels_that_do_not_change_when_one_fails()
 }
 
 #[test]
+fn a_tasmota_field_that_names_its_unit_is_read_in_it() {
+    let decoder = only("tele/#", Format::Tasmota);
+    let payload =
+        br#"{"SML":{"power_kw":1.2,"Wind_Speed_kmh":36,"pressure_kpa":100.8,"Temp_K":300},"TempUnit":"C"}"#;
+    assert_eq!(
+        series(&decode_by(&decoder, "tele/a/SENSOR", payload).0),
+        [
+            ("a/power", "kW", 1.2),
+            ("a/wind_speed", "km/h", 36.0),
+            ("a/air_pressure", "kPa", 100.8),
+            ("a/air_temperature", "K", 300.0),
+        ]
+    );
+}
+
+#[test]
 fn tasmotas_state_and_last_will_are_read() {
     let decoder = only("+/tele/#", Format::Tasmota);
     let state = br#"{"Time":"2026-11-24T14:00:00","Uptime":"0T00:10","Heap":25,"POWER1":"ON","POWER2":"OFF","Wifi":{"RSSI":74,"Signal":-63}}"#;
