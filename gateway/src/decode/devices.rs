@@ -4,7 +4,7 @@
 //! of the kind is not here. After a restart it is empty until they say it again (retained wills come at once).
 
 use hashbrown::HashMap;
-use pantau_proto::TimeMs;
+use pantau_proto::{DeviceName, TimeMs};
 
 const MAX: usize = 10_000;
 /// So many that are off are named.
@@ -12,7 +12,7 @@ const NAMED: usize = 100;
 
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    known: HashMap<Box<str>, (bool, TimeMs)>,
+    known: HashMap<DeviceName, (bool, TimeMs)>,
     unfollowed: u64,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Online {
 
 impl Devices {
     /// `since` is kept while nothing changes.
-    pub(super) fn set(&mut self, device: &str, online: bool, at: TimeMs) {
+    pub(super) fn set(&mut self, device: DeviceName, online: bool, at: TimeMs) {
         let room = self.known.len() < MAX;
-        match self.known.get_mut(device) {
+        match self.known.get_mut(&device) {
             Some(known) if known.0 == online => {}
             Some(known) => *known = (online, at),
-            None if room => drop(self.known.insert(device.into(), (online, at))),
+            None if room => drop(self.known.insert(device, (online, at))),
             None => self.unfollowed += 1,
         }
     }
@@ -62,15 +62,21 @@ impl Devices {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    fn name(text: &str) -> DeviceName {
+        DeviceName::new(text).unwrap()
+    }
 
     #[test]
     fn a_device_keeps_the_time_since_when_it_is_as_it_is() {
         let mut devices = Devices::default();
-        devices.set("a", true, TimeMs(1));
-        devices.set("b", false, TimeMs(2));
-        devices.set("b", false, TimeMs(3));
-        devices.set("c", false, TimeMs(4));
+        devices.set(name("a"), true, TimeMs(1));
+        devices.set(name("b"), false, TimeMs(2));
+        devices.set(name("b"), false, TimeMs(3));
+        devices.set(name("c"), false, TimeMs(4));
         let online = devices.online();
         assert_eq!((online.online, online.offline), (1, 2));
         let named: Vec<_> =
@@ -82,7 +88,7 @@ mod tests {
     fn more_devices_than_are_followed_are_counted_and_take_no_memory() {
         let mut devices = Devices::default();
         for n in 0..MAX + 5 {
-            devices.set(&format!("d{n}"), n % 2 == 0, TimeMs(0));
+            devices.set(name(&format!("d{n}")), n % 2 == 0, TimeMs(0));
         }
         let online = devices.online();
         assert_eq!((online.online + online.offline, online.unfollowed), (MAX as u64, 5));

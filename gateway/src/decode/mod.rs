@@ -49,6 +49,7 @@ pub(crate) use filter::TopicFilter;
 pub(crate) use mapped::Mapping;
 pub(crate) use outbox::Outbox;
 use pantau_proto::TimeMs;
+use pantau_proto::{DeviceName, TimeMs};
 use pantau_proto::v1::Reason;
 pub(crate) use time::{Zone, written};
 
@@ -119,10 +120,18 @@ pub(crate) struct Notes {
     /// An uplink that may come twice.
     uplink: Option<Uplink>,
     /// A device said, or was said, to be online or not.
-    online: Option<(String, bool)>,
+    online: Option<(DeviceName, bool)>,
     /// Fields that were passed over; None: nobody wants to know.
     pub(crate) ignored: Option<Vec<String>>,
 }
+
+    /// A device is online or not. Its name is checked, because it is kept and shown.
+    fn said(&mut self, device: &str, online: bool) -> Result<(), Refusal> {
+        let name =
+            DeviceName::new(device).map_err(|error| Refusal::new(Reason::BadName, error.to_string()))?;
+        self.online = Some((name, online));
+        Ok(())
+    }
 
 impl Notes {
     fn ignored(&mut self, path: &[&str]) {

@@ -1,7 +1,7 @@
-//! What decoders want to say to devices: requests for a rebirth. A source takes them out and publishes them.
+//! What decoders want to say to devices: requests for a rebirth. One task takes them out and hands each to every source
+//! that can publish; the one whose connection the device has is the one that it hears.
 //!
-//! Always: at most [`MAX`] wait, one a topic; more are dropped, because whoever asked will ask again. A request goes to
-//! every source that takes from here; the one whose connection the device has is the one that it hears.
+//! Always: at most [`MAX`] wait, one a topic; more are dropped, and an alias that is still unknown asks again.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -62,8 +62,7 @@ pub(super) fn decode(
                     return Err(Refusal::new(Reason::BadPayload, "LWT is neither Online nor Offline"));
                 }
             };
-            notes.online = Some((device.to_owned(), online));
-            Ok(())
+            notes.said(device, online)
         }
         "SENSOR" | "STATE" => {
             let tree = Tree::read(message.payload, |_, _| true)?;
@@ -213,7 +212,7 @@ fn sensors(root: At<'_, '_>, reader: &mut Reader<'_>) {
     }
 }
 
-fn one(sensor: At<'_, '_>, all: &[&str], units: &Units, reader: &mut Reader<'_>) {
+fn one(sensor: At<'_, '_>, all: &[(&str, bool)], units: &Units, reader: &mut Reader<'_>) {
     let key = sensor.key();
     let numbered = key
         .rsplit_once('-')

@@ -57,8 +57,7 @@ pub(super) fn decode(
     match kind {
         "" => {}
         "availability" => {
-            notes.online = Some((name.to_owned(), available(message.payload)?));
-            return Ok(());
+            return notes.said(name, available(message.payload)?);
         }
         _ => return Ok(()),
     }

@@ -1,6 +1,6 @@
 //! What births said: aliases and datatypes of each edge node, its sequence and whether it lives.
 //!
-//! Always: at most [`MAX_EDGES`] nodes with [`MAX_NAMES`] names together, the one that was silent longest goes first;
+//! Always: at most [`MAX_EDGES`] nodes with [`MAX_NAMES`] names of metrics and devices together, the one that was silent longest goes first;
 //! what was forgotten (also by a restart) is asked for again by a rebirth request, at most every [`PAUSE_MS`] a node.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pantau_proto::TimeMs;
 const MAX_EDGES: usize = 256;
 /// About 200 bytes each.
 const MAX_NAMES: usize = 50_000;
-/// Longest name of a metric that is kept.
+/// Longest name that is kept, in bytes: of a metric, a group, a node, a device.
 pub(super) const MAX_NAME: usize = 256;
 pub(super) const PAUSE_MS: i64 = 10_000;
 
@@ -37,16 +37,25 @@ pub(in crate::decode) struct Edge {
     pub(super) devices: Arc<Vec<Box<str>>>,
     /// When a rebirth was asked for.
     pub(super) asked: Option<TimeMs>,
+    /// A rebirth is wanted, and the last request was not long enough ago.
+    pub(super) owed: bool,
 }
 
 impl Edge {
-    /// Whether it is time to ask for a rebirth.
-    pub(super) fn ask(&mut self, now: TimeMs) -> bool {
+    /// Whether to ask for a rebirth now, as it is `wanted` or still owed.
+    pub(super) fn ask(&mut self, wanted: bool, now: TimeMs) -> bool {
+        let wanted = wanted || self.owed;
         let due = self.asked.is_none_or(|asked| (now.0 - asked.0).abs() >= PAUSE_MS);
-        if due {
+        self.owed = wanted && !due;
+        if wanted && due {
             self.asked = Some(now);
         }
-        due
+        wanted && due
+    }
+
+    /// Names that are kept for it.
+    fn names(&self) -> usize {
+        self.aliases.len() + self.devices.len()
     }
 }
 
@@ -66,14 +75,14 @@ impl Edges {
 
     pub(in crate::decode) fn put(&mut self, node: Box<str>, edge: Edge) {
         self.clock += 1;
-        self.names += edge.aliases.len();
+        self.names += edge.names();
         if let Some((old, _)) = self.known.insert(node, (edge, self.clock)) {
-            self.names -= old.aliases.len();
+            self.names -= old.names();
         }
         while self.known.len() > MAX_EDGES || self.names > MAX_NAMES && self.known.len() > 1 {
             let oldest = self.known.iter().min_by_key(|(_, (_, used))| *used).map(|(node, _)| node.clone());
             let Some((edge, _)) = oldest.and_then(|node| self.known.remove(&node)) else { break };
-            self.names -= edge.aliases.len();
+            self.names -= edge.names();
         }
     }
 }
@@ -86,8 +95,11 @@ mod tests {
     fn nodes_and_their_names_are_bounded_and_the_most_silent_goes_first() {
         let mut edges = Edges::default();
         let born = Born { name: "a".into(), datatype: None, device: "".into(), unit: "".into() };
-        let edge =
-            Edge { aliases: Arc::new((0..5_000).map(|n| (n, born.clone())).collect()), ..Edge::default() };
+        let edge = Edge {
+            aliases: Arc::new((0..4_000).map(|n| (n, born.clone())).collect()),
+            devices: Arc::new(vec!["d".into(); 1_000]),
+            ..Edge::default()
+        };
         for n in 0..12 {
             edges.put(format!("g/{n}").into(), edge.clone());
         }

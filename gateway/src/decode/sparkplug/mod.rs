@@ -19,8 +19,8 @@ mod payload;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
+use pantau_proto::{DeviceName, TimeMs};
 
 use self::edges::{Born, MAX_NAME};
 pub(super) use self::edges::{Edge, Edges};
@@ -38,7 +38,14 @@ const OTHER: &str = "a Sparkplug topic is spBv1.0/<group>/<type>/<edge node>[/<d
 pub(super) struct Staged {
     pub(super) edges: HashMap<Box<str>, Edge>,
     pub(super) requests: Vec<Request>,
-    pub(super) online: Vec<(String, bool)>,
+    pub(super) online: Vec<(DeviceName, bool)>,
+}
+
+impl Staged {
+    /// What has no device's name has no readings either, and is not followed.
+    fn said(&mut self, device: &str, online: bool) {
+        self.online.extend(DeviceName::new(device).ok().map(|device| (device, online)));
+    }
 }
 
 /// The parts of a topic.
@@ -77,6 +84,10 @@ pub(super) fn decode(
     {
         return Err(other());
     }
+    if [topic.group, topic.node, topic.device.unwrap_or("")].iter().any(|name| name.len() > MAX_NAME) {
+        let what = format!("a group, edge node or device has a name of more than {MAX_NAME} bytes");
+        return Err(Refusal::new(Reason::BadName, what));
+    }
     let payload = payload::read(message.payload)?;
     let key = format!("{}/{}", topic.group, topic.node);
     let mut edge = match staged.edges.remove(key.as_str()) {
@@ -89,7 +100,7 @@ pub(super) fn decode(
         "NDEATH" | "DDEATH" => Ok(()),
         _ => metrics(topic, &payload, &edge, fields, out, notes, &mut rebirth),
     };
-    if rebirth && edge.ask(message.arrival) {
+    if edge.ask(rebirth, message.arrival) {
         staged.requests.push(request(topic, message.arrival));
     }
     staged.edges.insert(key.into(), edge);
@@ -119,14 +130,15 @@ fn step(topic: Topic<'_>, payload: &Payload<'_>, edge: &mut Edge, staged: &mut S
             if edge.alive && bd_seq() != edge.bd_seq {
                 return step;
             }
-            staged.online.push((topic.node.to_owned(), false));
-            staged.online.extend(edge.devices.iter().map(|device| (device.to_string(), false)));
+            staged.said(topic.node, false);
+            edge.devices.iter().for_each(|device| staged.said(device, false));
             *edge = Edge { asked: edge.asked, ..Edge::default() };
             return step;
         }
         "NBIRTH" => {
-            *edge = Edge { alive: true, bd_seq: bd_seq(), seq, ..Edge::default() };
-            staged.online.push((topic.node.to_owned(), true));
+            // A node whose sequence is always wrong is not to be asked for one birth after the other.
+            *edge = Edge { alive: true, bd_seq: bd_seq(), seq, asked: edge.asked, ..Edge::default() };
+            staged.said(topic.node, true);
             step.refusal = names("", payload, edge);
             return step;
         }
@@ -138,7 +150,7 @@ fn step(topic: Topic<'_>, payload: &Payload<'_>, edge: &mut Edge, staged: &mut S
     let device = topic.device.unwrap_or("");
     match topic.kind {
         "DBIRTH" => {
-            staged.online.push((device.to_owned(), true));
+            staged.said(device, true);
             if !edge.devices.iter().any(|known| **known == *device)
                 && edge.devices.len() < payload::MAX_METRICS
             {
@@ -146,7 +158,7 @@ fn step(topic: Topic<'_>, payload: &Payload<'_>, edge: &mut Edge, staged: &mut S
             }
             step.refusal = names(device, payload, edge);
         }
-        "DDEATH" => staged.online.push((device.to_owned(), false)),
+        "DDEATH" => staged.said(device, false),
         _ => {}
     }
     step

@@ -246,6 +246,37 @@ fn a_gap_in_seq_or_an_unknown_alias_asks_for_a_rebirth_and_not_too_often() {
     assert_eq!(asked(&decoder, topic, &data(9), 120_000), ncmd);
 }
 
+#[test]
+fn a_node_whose_sequence_is_always_wrong_is_not_asked_for_one_birth_after_the_other() {
+    let decoder = edge();
+    let birth = bytes(0, vec![bd_seq(7), metric("power", 1, 10, Value::Double(1.0))]);
+    let data = bytes(9, vec![metric("", 1, 0, Value::Double(2.0))]);
+    let (birth_topic, topic) = ("spBv1.0/G/NBIRTH/E", "spBv1.0/G/NDATA/E");
+    asked(&decoder, birth_topic, &birth, 0);
+    assert_eq!(asked(&decoder, topic, &data, 0).len(), 1);
+    for at in 1..10 {
+        asked(&decoder, birth_topic, &birth, at * 1_000);
+        assert!(asked(&decoder, topic, &data, at * 1_000).is_empty(), "{at}");
+    }
+    // What was not asked for is asked for later, also when nothing is missing by then.
+    let next = bytes(10, vec![metric("", 1, 0, Value::Double(2.0))]);
+    assert_eq!(asked(&decoder, topic, &next, 10_000).len(), 1);
+}
+
+#[test]
+fn names_as_long_as_a_topic_are_not_kept() {
+    let decoder = edge();
+    let long = "x".repeat(1_000);
+    let birth = bytes(1, vec![metric("power", 1, 10, Value::Double(1.0))]);
+    for topic in [format!("spBv1.0/G/DBIRTH/E/{long}"), format!("spBv1.0/G/DBIRTH/{long}/D")] {
+        assert_eq!(decode_by(&decoder, &topic, &birth).1.unwrap().reason, Reason::BadName);
+    }
+    // A node with another name than a device's has devices that are read all the same.
+    let (readings, refusal) = decode_by(&decoder, "spBv1.0/G/DBIRTH/Edge Node 1/D", &birth);
+    assert_eq!((readings[0].0.as_str(), refusal), ("D/power", None));
+    assert_eq!((decoder.online().online, decoder.online().offline), (1, 0));
+}
+
 #[tokio::test]
 async fn the_request_is_what_sparkplug_says() {
     let decoder = edge();
