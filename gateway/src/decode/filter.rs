@@ -21,13 +21,19 @@ enum Level {
     Literal(String),
 }
 
-/// A topic that matches.
+/// A topic that matches, and its level that names the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Matched<'t> {
-    /// The topic after the literal levels that the filter begins with.
+    /// The topic from that level on.
     pub(crate) rest: &'t str,
     /// The level that names the device.
     pub(crate) device: &'t str,
+}
+
+impl<'t> Matched<'t> {
+    fn at(rest: &'t str) -> Self {
+        Self { rest, device: rest.split('/').next().unwrap_or(rest) }
+    }
 }
 
 impl TopicFilter {
@@ -76,20 +82,20 @@ impl TopicFilter {
         if self.prefix.is_empty() && topic.starts_with('$') {
             return None;
         }
-        let mut device = rest.split('/').next()?;
-        let mut parts = rest.split('/');
+        let (mut from, mut left) = (rest, Some(rest));
         for level in &self.levels {
-            match level {
-                Level::Rest => return Some(Matched { rest, device }),
-                Level::Any => drop(parts.next()?),
-                Level::Device => device = parts.next()?,
-                Level::Literal(literal) => {
-                    if parts.next()? != literal {
-                        return None;
-                    }
-                }
+            if *level == Level::Rest {
+                return Some(Matched::at(from));
             }
+            let here = left?;
+            let part = here.split('/').next()?;
+            match level {
+                Level::Device => from = here,
+                Level::Literal(literal) if part != literal => return None,
+                Level::Any | Level::Rest | Level::Literal(_) => {}
+            }
+            left = here.get(part.len() + 1..);
         }
-        parts.next().is_none().then_some(Matched { rest, device })
+        left.is_none().then(|| Matched::at(from))
     }
 }

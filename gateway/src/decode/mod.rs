@@ -48,9 +48,8 @@ pub(crate) use fields::check_unit;
 pub(crate) use filter::TopicFilter;
 pub(crate) use mapped::Mapping;
 pub(crate) use outbox::Outbox;
-use pantau_proto::TimeMs;
-use pantau_proto::{DeviceName, TimeMs};
 use pantau_proto::v1::Reason;
+use pantau_proto::{DeviceName, TimeMs};
 pub(crate) use time::{Zone, written};
 
 use self::devices::Devices;
@@ -104,7 +103,7 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Message<'m> {
     topic: &'m str,
-    /// The topic after the literal levels that the rule's filter begins with.
+    /// The topic from the level on that names the device.
     rest: &'m str,
     /// The level of the topic that names the device.
     device: &'m str,
@@ -125,6 +124,7 @@ pub(crate) struct Notes {
     pub(crate) ignored: Option<Vec<String>>,
 }
 
+impl Notes {
     /// A device is online or not. Its name is checked, because it is kept and shown.
     fn said(&mut self, device: &str, online: bool) -> Result<(), Refusal> {
         let name =
@@ -133,7 +133,6 @@ pub(crate) struct Notes {
         Ok(())
     }
 
-impl Notes {
     fn ignored(&mut self, path: &[&str]) {
         if let Some(ignored) = self.ignored.as_mut().filter(|ignored| ignored.len() < 100) {
             ignored.push(fields::shown(path));
@@ -264,7 +263,7 @@ impl Batch<'_> {
 
     /// What the last message that said so said about a device.
     pub(crate) fn said_online(&self) -> Option<(String, bool)> {
-        self.online.last().map(|(device, online, _)| (device.clone(), *online))
+        self.online.last().map(|(device, online, _)| (device.to_string(), *online))
     }
 
     /// The spool has taken the messages. Returns how many of them were repeats.
@@ -273,7 +272,7 @@ impl Batch<'_> {
             let mut state = self.decoder.state();
             self.uplinks.into_iter().for_each(|id| state.uplinks.add(id));
             for (device, online, at) in self.online {
-                state.devices.set(&device, online, at);
+                state.devices.set(device, online, at);
             }
         }
         if let Some(staged) = self.sparkplug {

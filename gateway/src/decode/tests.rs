@@ -194,7 +194,11 @@ fn a_filter_needs_a_wildcard_in_a_level_of_its_own() {
     assert_eq!(found("city/+/up", "city/dev/down"), None);
     assert_eq!(found("#", "a/b"), some("a/b", "a"));
     assert_eq!(found("a/+", "a/b/c"), None);
-    assert_eq!(found("v3/+/devices/{device}/#", "v3/app@t/devices/s1/up"), some("app@t/devices/s1/up", "s1"));
+    assert_eq!(found("v3/+/devices/{device}/#", "v3/app@t/devices/s1/up"), some("s1/up", "s1"));
+    assert_eq!(found("+/{device}/#", "a/b"), some("b", "b"));
+    assert_eq!(found("+/{device}/#", "a"), None);
+    assert_eq!(found("a/+/#", "a/b"), some("b", "b"));
+    assert_eq!(found("a/+/b", "a//b"), some("/b", ""));
     assert_eq!(found("city/{device}", "city/s1"), some("s1", "s1"));
 }
 

@@ -169,6 +169,31 @@ fn zigbee2mqtt_fields_are_flat_and_last_seen_has_three_forms() {
 }
 
 #[test]
+fn a_device_level_is_where_the_rule_says_for_every_format() {
+    let decoder = only("+/zigbee/{device}/#", Format::Zigbee2mqtt);
+    assert_eq!(decode_by(&decoder, "hall/zigbee/plug", b"{\"power\":1}").0[0].0, "plug/power");
+    assert_eq!(decode_by(&decoder, "hall/zigbee/plug/availability", b"offline"), (Vec::new(), None));
+    assert_eq!(decoder.online().named[0].name, "plug");
+    let decoder = only("city/+/{device}", Format::PantauJson);
+    assert_eq!(decode_by(&decoder, "city/north/s1", b"{\"pm10\":1}").0[0].0, "s1/pm10");
+}
+
+#[test]
+fn only_what_is_a_devices_name_is_followed_as_online_or_not() {
+    let decoder = Decoder::new(&[
+        DecodeRule::new("tele/#", Format::Tasmota),
+        DecodeRule::new("zigbee2mqtt/#", Format::Zigbee2mqtt),
+    ]);
+    let long = "x".repeat(1_000);
+    for topic in [format!("tele/{long}/LWT"), "tele/living room/LWT".into()] {
+        assert_eq!(decode_by(&decoder, &topic, b"Offline").1.unwrap().reason, Reason::BadName);
+    }
+    let refusal = decode_by(&decoder, "zigbee2mqtt/living room/availability", b"offline").1.unwrap();
+    assert_eq!(refusal.reason, Reason::BadName);
+    assert_eq!(decoder.online(), Online::default());
+}
+
+#[test]
 fn zigbee2mqtts_availability_bridge_and_names_are_known() {
     let decoder = only("zigbee2mqtt/#", Format::Zigbee2mqtt);
     for (payload, offline) in [
