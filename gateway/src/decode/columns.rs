@@ -4,6 +4,7 @@
 //! is empty (every unit is the catalogue's) or holds one `unit\n` a reading; names and units hold no line feed;
 //! `flags` is empty or holds one entry a reading.
 
+use pantau_proto::ids::MAX_SERIES_BYTES;
 use pantau_proto::v1::Reason;
 use pantau_proto::{Flags, SeriesName};
 
@@ -81,6 +82,16 @@ impl Columns {
         self.len() - mark.readings
     }
 
+    /// The series of the one reading since `mark`.
+    pub(super) fn name_since(&self, mark: Mark) -> &str {
+        self.names[mark.names..].trim_end_matches('\n')
+    }
+
+    /// The value of the nth reading since `mark`.
+    pub(super) fn value(&self, mark: Mark, n: usize) -> Option<f64> {
+        self.values.get(mark.readings + n).copied()
+    }
+
     /// Gives a time to every reading since `mark`.
     pub(crate) fn set_time(&mut self, mark: Mark, time: i64) {
         self.times[mark.readings..].fill(time);
@@ -94,6 +105,7 @@ impl Columns {
         unit: &str,
         value: f64,
     ) -> Result<(), Refusal> {
+        short(device.len() + 1 + measure.len())?;
         let start = self.names.len();
         self.names.push_str(device);
         self.names.push('/');
@@ -110,6 +122,7 @@ impl Columns {
 
     /// Appends a reading with all that is known of it after checking its name, unit and value.
     pub(super) fn add(&mut self, found: Found<'_>) -> Result<(), Refusal> {
+        short(found.device.len() + 1 + found.quantity.len() + found.channel.len())?;
         // Else `a/ph` would be a device `a` with a quantity `ph`.
         if found.device.contains('/') {
             return Err(Refusal::new(
@@ -160,6 +173,16 @@ impl Columns {
         }
         Ok(())
     }
+}
+
+/// A name that is as long as its packet is not copied first, reading after reading.
+fn short(bytes: usize) -> Result<(), Refusal> {
+    if bytes <= MAX_SERIES_BYTES {
+        return Ok(());
+    }
+    let what =
+        format!("the name of the series has {bytes} bytes or more, at most {MAX_SERIES_BYTES} are allowed");
+    Err(Refusal::new(Reason::BadName, what))
 }
 
 fn check(name: &str, unit: &str, value: f64) -> Result<(), Refusal> {

@@ -6,9 +6,15 @@
 //!
 //! What no quantity stands for: known but useless fields (uptime, link quality) are passed over in silence; unknown
 //! numeric fields are named by one refusal a payload, and only if nothing else of it could be read.
+//!
+//! Two fields that come to one series at one time would overwrite each other in the store: the first is taken, another
+//! value is refused by its name.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+use std::sync::LazyLock;
 
+use hashbrown::DefaultHashBuilder;
 use pantau_proto::v1::Reason;
 use pantau_proto::{Flags, SeriesName, quantity, units};
 
@@ -16,7 +22,7 @@ use super::columns::{Columns, Found, Mark};
 use super::meaning::looked_up;
 pub(super) use super::meaning::{Meaning, Own, single};
 use super::tree::{At, Value};
-use super::{Notes, Refusal};
+use super::{MAX_READINGS, Notes, Refusal, UNTIMED};
 
 /// Levels below the payload's fields that are looked into.
 const MAX_PATH: usize = 4;
@@ -68,7 +74,10 @@ impl Fields {
     }
 
     fn named(&self, path: &[&str]) -> Option<&Option<Target>> {
-        if self.0.is_empty() { None } else { self.0.get(&path.join(".")) }
+        // A path may be as long as its packet: it is put together only where it can be one of these.
+        let length = path.iter().map(|part| part.len() + 1).sum::<usize>();
+        let can_be = self.0.keys().any(|key| key.len() + 1 == length);
+        if can_be { self.0.get(&path.join(".")) } else { None }
     }
 }
 
@@ -82,6 +91,9 @@ pub(super) struct Reader<'r> {
     columns: &'r mut Columns,
     notes: &'r mut Notes,
     start: Mark,
+    /// Of each reading: series and time.
+    taken: Vec<u64>,
+    hasher: DefaultHashBuilder,
     known: bool,
     unknown: Vec<String>,
     refusal: Option<Refusal>,
@@ -106,6 +118,8 @@ impl<'r> Reader<'r> {
             columns,
             notes,
             start,
+            taken: Vec::new(),
+            hasher: DefaultHashBuilder::default(),
             known: false,
             unknown: Vec::new(),
             refusal: None,
@@ -115,10 +129,19 @@ impl<'r> Reader<'r> {
     /// Reads what is inside of `at`, whose own path is `path`.
     pub(super) fn tree<'t>(&mut self, at: At<'t, '_>, path: &mut Vec<&'t str>) {
         if path.len() >= MAX_PATH {
+            if at.members().any(|member| member.number().is_some()) {
+                self.unknown(path);
+            }
             return;
         }
+        let is_list = matches!(at.value(), Value::List);
         for (n, member) in at.members().enumerate() {
-            path.push(if matches!(at.value(), Value::List) { place(n) } else { member.key() });
+            let part = if is_list { PLACES.get(n).map(String::as_str) } else { Some(member.key()) };
+            let Some(part) = part else {
+                let what = format!("{}: a list of more than {MAX_READINGS} values", shown(path));
+                return self.refuse(Refusal::new(Reason::TooLarge, what));
+            };
+            path.push(part);
             self.value(member, path);
             path.pop();
         }
@@ -132,7 +155,7 @@ impl<'r> Reader<'r> {
             Value::Text(text) => match text.as_ref() {
                 "ON" | "on" => self.switch(path, true),
                 "OFF" | "off" => self.switch(path, false),
-                _ => {}
+                text => self.text(path, text),
             },
             Value::Whole(_) | Value::Float(_) => {
                 if let Some(number) = at.number() {
@@ -145,6 +168,16 @@ impl<'r> Reader<'r> {
                 self.number(path, number, at.get("unit").and_then(At::text).unwrap_or(""));
             }
             Value::Map | Value::List => self.tree(at, path),
+        }
+    }
+
+    /// A number may be written as text, as some codecs do. Other text where a quantity is expected is none.
+    fn text(&mut self, path: &[&str], text: &str) {
+        if matches!(self.meaning(path, ""), Meaning::Is(..)) {
+            match text.trim().parse::<f64>() {
+                Ok(number) if number.is_finite() => self.number(path, number, ""),
+                _ => self.unknown(path),
+            }
         }
     }
 
@@ -170,31 +203,31 @@ impl<'r> Reader<'r> {
                 self.known = true;
                 self.notes.ignored(path);
             }
-            Meaning::Unknown => {
-                self.notes.ignored(path);
-                if self.unknown.len() < MAX_NAMED {
-                    self.unknown.push(shown(path));
-                }
-            }
-            Meaning::Is(measure, channel, unit) => {
-                let found = Found {
-                    device: self.device,
-                    quantity: measure,
-                    channel,
-                    unit,
-                    value: number,
-                    time: self.time,
-                    flags: self.flags,
-                };
-                let added = self.columns.add(found);
-                self.known = true;
-                self.keep(added, path);
-            }
+            Meaning::Unknown => self.unknown(path),
+            Meaning::Is(measure, channel, unit) => self.add(measure, channel, unit, number, path),
+        }
+    }
+
+    /// What this is cannot be known.
+    fn unknown(&mut self, path: &[&str]) {
+        self.notes.ignored(path);
+        if self.unknown.len() < MAX_NAMED {
+            self.unknown.push(shown(path));
         }
     }
 
     /// A value whose meaning the format itself knows.
     pub(super) fn push(&mut self, measure: &str, channel: &str, unit: &str, value: f64) {
+        self.add(measure, channel, unit, value, &[measure]);
+    }
+
+    fn add(&mut self, measure: &str, channel: &str, unit: &str, value: f64, path: &[&str]) {
+        self.known = true;
+        let count = self.columns.since(self.start);
+        if count > MAX_READINGS {
+            // The payload is refused for it.
+            return;
+        }
         let found = Found {
             device: self.device,
             quantity: measure,
@@ -204,16 +237,26 @@ impl<'r> Reader<'r> {
             time: self.time,
             flags: self.flags,
         };
-        let added = self.columns.add(found);
-        self.known = true;
-        self.keep(added, &[measure]);
-    }
-
-    fn keep(&mut self, added: Result<(), Refusal>, path: &[&str]) {
-        if let Err(mut refusal) = added {
-            refusal.detail = format!("{}: {}", shown(path), refusal.detail);
-            self.refuse(refusal);
+        let mark = self.columns.mark();
+        if let Err(Refusal { reason, detail }) = self.columns.add(found) {
+            if self.refusal.is_none() {
+                self.refuse(Refusal::new(reason, format!("{}: {detail}", shown(path))));
+            }
+            return;
         }
+        let name = self.columns.name_since(mark);
+        let key = self.hasher.hash_one((name, self.time));
+        let same =
+            (self.time != UNTIMED).then(|| self.taken.iter().position(|taken| *taken == key)).flatten();
+        let Some(same) = same else { return self.taken.push(key) };
+        if self.columns.value(self.start, same) != Some(value) && self.refusal.is_none() {
+            let what = format!(
+                "{}: {name} has another value in this payload already: give one of them a channel by [decode.fields] of this rule",
+                shown(path)
+            );
+            self.refuse(Refusal::new(Reason::UnknownQuantity, what));
+        }
+        self.columns.back_to(mark);
     }
 
     /// The first refusal is the one that is told.
@@ -262,12 +305,8 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// The place in a list as people count.
-fn place(n: usize) -> &'static str {
-    const PLACES: [&str; 16] =
-        ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
-    PLACES.get(n).copied().unwrap_or("")
-}
+/// The places in a list as people count.
+static PLACES: LazyLock<Vec<String>> = LazyLock::new(|| (1..=MAX_READINGS).map(|n| n.to_string()).collect());
 
 /// A path as people write it, and not more of it than a line holds.
 pub(super) fn shown(path: &[&str]) -> String {

@@ -190,11 +190,18 @@ pub(super) fn decode(
 ) -> Result<(), Refusal> {
     let tree = Tree::read(message.payload, |_, _| true)?;
     let (root, start) = (tree.root(), out.mark());
-    let mut run = Run { message, mapping, root, found: 0, refusal: None, out, timed: false };
+    let of_all = Ok(UNTIMED);
+    let mut run =
+        Run { message, mapping, root_device: None, of_all, found: 0, refusal: None, out, timed: false };
     let done = match &mapping.each {
         None => run.element(root),
         Some(steps) => match root.follow(steps).filter(|list| matches!(list.value(), Value::List)) {
-            Some(list) => list.members().try_for_each(|element| run.element(element)),
+            Some(list) => {
+                run.root_device = mapping.device.as_ref().and_then(|steps| root.follow(steps));
+                let time = mapping.time.as_ref().and_then(|(steps, _)| root.follow(steps));
+                run.of_all = time.map_or(Ok(UNTIMED), |time| run.read_time(time));
+                list.members().try_for_each(|element| run.element(element))
+            }
             None => Err(Refusal::new(Reason::BadPayload, "there is no list where `each` points")),
         },
     };
@@ -218,7 +225,9 @@ pub(super) fn decode(
 struct Run<'r, 't, 'a> {
     message: Message<'r>,
     mapping: &'r Mapping,
-    root: At<'t, 'a>,
+    /// What stands beside the list is looked up and read once, not for each element.
+    root_device: Option<At<'t, 'a>>,
+    of_all: Result<i64, Refusal>,
     out: &'r mut Columns,
     /// Values that are there, null or not.
     found: usize,
@@ -233,7 +242,7 @@ impl<'t, 'a> Run<'_, 't, 'a> {
         let device = match &self.mapping.device {
             None => self.message.device,
             Some(steps) => {
-                let place = at.follow(steps).or_else(|| self.root.follow(steps));
+                let place = at.follow(steps).or(self.root_device);
                 place
                     .and_then(At::text)
                     .ok_or_else(|| Refusal::new(Reason::BadName, "there is no text where `device` points"))?
@@ -248,8 +257,17 @@ impl<'t, 'a> Run<'_, 't, 'a> {
     }
 
     fn time(&mut self, at: At<'t, 'a>) -> Result<i64, Refusal> {
-        let Some((steps, format)) = &self.mapping.time else { return Ok(UNTIMED) };
-        let Some(place) = at.follow(steps).or_else(|| self.root.follow(steps)) else { return Ok(UNTIMED) };
+        let Some((steps, _)) = &self.mapping.time else { return Ok(UNTIMED) };
+        let time = match at.follow(steps) {
+            Some(place) => self.read_time(place),
+            None => self.of_all.clone(),
+        }?;
+        self.timed |= time != UNTIMED;
+        Ok(time)
+    }
+
+    fn read_time(&self, place: At<'t, 'a>) -> Result<i64, Refusal> {
+        let Some((_, format)) = &self.mapping.time else { return Ok(UNTIMED) };
         let zone = self.mapping.zone.unwrap_or(Zone(0));
         let read = match (format, place.value()) {
             (_, Value::Null) => return Ok(UNTIMED),
@@ -268,7 +286,6 @@ impl<'t, 'a> Run<'_, 't, 'a> {
             (Format::Pattern(pattern), Value::Whole(number)) => pattern.read(&number.to_string(), zone),
             _ => Err("what is where `time` points is no time of time_format".into()),
         };
-        self.timed = true;
         read.map_err(|detail| Refusal::new(Reason::BadPayload, detail))
     }
 

@@ -4,6 +4,9 @@ use pantau_proto::{quantity, units};
 
 use super::names::{self, Known, Plain, UNSAID};
 
+/// No name that a table could hold is longer, in bytes, whatever signs it has.
+const MAX_NAME: usize = 128;
+
 /// A format's own names: plain name, quantity (empty: passed over), unit.
 pub(super) type Own = &'static [(&'static str, &'static str, &'static str)];
 
@@ -35,6 +38,10 @@ pub(super) fn looked_up<'a>(own: Own, path: &[&'a str], unit: &'a str) -> Meanin
 
 /// What a name alone means; `unit` is what the payload says beside it, or empty.
 pub(super) fn single<'a>(own: Own, name: &'a str, unit: &'a str) -> Meaning<'a> {
+    // A list under a name that is as long as its packet asks for it again and again.
+    if name.len() > MAX_NAME {
+        return Meaning::Unknown;
+    }
     if let Some(meaning) = whole(own, name, unit) {
         return meaning;
     }

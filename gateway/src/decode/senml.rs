@@ -22,6 +22,8 @@ use super::{Columns, Message, Notes, Refusal, UNTIMED, senml_json};
 
 /// Records of one pack at most, those without a value among them.
 pub(super) const MAX_RECORDS: usize = 2_000;
+/// Bytes of a record's name at most, both parts together.
+const MAX_NAME: usize = 1_024;
 /// Below, a time counts from now (section 4.5.3).
 const ABSOLUTE: f64 = 268_435_456.0;
 
@@ -252,6 +254,9 @@ fn number(reader: &mut Reader<'_>, rest: &str, unit: &str, value: f64) {
 
 /// The rules of names (section 4.5.1) on both parts put together.
 fn check_name(base: &str, name: &str) -> Result<(), String> {
+    if base.len() + name.len() > MAX_NAME {
+        return Err(format!("its name has more than {MAX_NAME} bytes"));
+    }
     let mut bytes = base.bytes().chain(name.bytes());
     match bytes.next() {
         None => Err("has neither bn nor n".into()),

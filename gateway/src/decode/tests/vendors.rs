@@ -263,6 +263,66 @@ fn the_things_stack_uplinks_take_the_gateways_time_unless_it_strays() {
     assert_eq!(decode_by(&decoder, "v3/a@t/devices/lora-7/up", without.as_bytes()).0[0].2, 1_795_503_602_500);
 }
 
+/// An uplink with these values.
+fn uplink(values: &str) -> (Vec<Found>, Option<Refusal>) {
+    let start = UPLINK.find("\"decoded_payload\"").unwrap();
+    let end = UPLINK.find(",\"rx_metadata\"").unwrap();
+    let payload = format!("{}\"decoded_payload\":{values}{}", &UPLINK[..start], &UPLINK[end..]);
+    let decoder = only("v3/+/devices/{device}/#", Format::TheThingsStack);
+    decode_by(&decoder, "v3/a@t/devices/lora-7/up", payload.as_bytes())
+}
+
+#[test]
+fn two_fields_that_would_overwrite_each_other_are_not_both_taken() {
+    // As codecs of sensors with a probe write it.
+    let (readings, refusal) = uplink(r#"{"TempC_SHT":25.1,"TempC_DS":19.5,"Hum_SHT":56,"humidity":56}"#);
+    assert_eq!(
+        series(&readings),
+        [("lora-7/air_temperature", "Cel", 25.1), ("lora-7/relative_humidity", "%", 56.0)]
+    );
+    let refusal = refusal.unwrap();
+    assert_eq!(refusal.reason, Reason::UnknownQuantity);
+    assert!(refusal.detail.starts_with("TempC_DS: lora-7/air_temperature has another"), "{refusal:?}");
+    let probe =
+        fields(Format::TheThingsStack, "v3/+/devices/{device}/#", &[("TempC_DS", "air_temperature/probe")]);
+    let payload = UPLINK.replace("\"TempC1\":28.0", "\"TempC_DS\":19.5").replace("GWTIME", "x");
+    let (readings, refusal) = decode_by(&probe, "v3/a@t/devices/lora-7/up", payload.as_bytes());
+    assert_eq!((readings[1].0.as_str(), refusal), ("lora-7/air_temperature/probe", None));
+}
+
+#[test]
+fn each_value_of_a_long_list_has_a_channel_of_its_own() {
+    let list = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let (readings, refusal) = uplink(&format!("{{\"temp\":[{}]}}", list(100)));
+    assert_eq!((readings.len(), refusal), (100, None));
+    assert_eq!(readings[99].0, "lora-7/air_temperature/100");
+    let (readings, refusal) = uplink(&format!("{{\"humidity\":5,\"x\":[{}]}}", list(MAX_READINGS + 1)));
+    assert_eq!((readings.len(), refusal.unwrap().reason), (1, Reason::TooLarge));
+}
+
+#[test]
+fn a_number_may_be_written_as_text_and_other_text_is_told() {
+    let (readings, refusal) = uplink(r#"{"humidity":" 56.1","firmware":"1.2"}"#);
+    assert_eq!((series(&readings), refusal), (vec![("lora-7/relative_humidity", "%", 56.1)], None));
+    let (readings, refusal) = uplink(r#"{"TempC_DS":"0.00 C","firmware":"1.2"}"#);
+    assert!(readings.is_empty() && refusal.unwrap().detail.contains("TempC_DS"));
+    let (readings, refusal) = uplink(r#"{"a":{"b":{"c":{"d":{"temp":1}}}}}"#);
+    assert!(readings.is_empty() && refusal.unwrap().detail.contains("a.b.c.d"));
+}
+
+#[test]
+fn a_payload_that_is_one_long_name_is_not_read_again_and_again() {
+    // Seconds of work before; what is checked is that nothing of it is kept.
+    let long = "_".repeat(120_000);
+    let z2m = only("z/#", Format::Zigbee2mqtt);
+    let many = vec!["\"temp\":1"; 12_000].join(",");
+    let (readings, refusal) = decode_by(&z2m, "z/a", format!("{{\"{long}\":{{{many}}}}}").as_bytes());
+    assert_eq!((readings.len(), refusal.unwrap().reason), (0, Reason::BadName));
+    let senml = only("senml/+", Format::SenmlJson);
+    let pack = format!("[{{\"bn\":\"a{long}\",\"n\":\"temp\",\"v\":1}}]");
+    assert!(decode_by(&senml, "senml/a", pack.as_bytes()).1.unwrap().detail.contains("1024 bytes"));
+}
+
 #[test]
 fn what_the_things_stack_leaves_out_or_makes_up_is_said() {
     let decoder = only("v3/+/devices/{device}/#", Format::TheThingsStack);
@@ -315,6 +375,19 @@ fn a_chirpstack_uplink_that_comes_twice_is_taken_once() {
     let mut batch = decoder.batch();
     batch.decode(topic, other.as_bytes(), ARRIVAL, &mut out).unwrap();
     assert_eq!((out.len(), batch.commit()), (8, 1));
+}
+
+#[test]
+fn a_frame_that_brings_readings_and_a_status_or_is_relayed_is_not_its_own_repeat() {
+    // ChirpStack gives all events of one radio frame the same id.
+    let decoder = only("application/+/device/{device}/event/+", Format::Chirpstack);
+    let status = br#"{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":"2026-11-24T07:00:00.5+00:00","deviceInfo":{"devEui":"0101010101010101"},"batteryLevel":75.5}"#;
+    let topic = |event| format!("application/1/device/0101010101010101/event/{event}");
+    assert_eq!(decode_by(&decoder, &topic("status"), status).0.len(), 1);
+    assert_eq!(decode_by(&decoder, &topic("up"), EVENT.as_bytes()).0.len(), 4);
+    let relayed = EVENT.replace("0101010101010101", "0202020202020202");
+    assert_eq!(decode_by(&decoder, &topic("up"), relayed.as_bytes()).0.len(), 4);
+    assert_eq!(decode_by(&decoder, &topic("up"), relayed.as_bytes()).0.len(), 0);
 }
 
 #[test]
@@ -387,16 +460,3 @@ proptest! {
         }
     }
 }
-#[test]
-fn a_frame_that_brings_readings_and_a_status_or_is_relayed_is_not_its_own_repeat() {
-    // ChirpStack gives all events of one radio frame the same id.
-    let decoder = only("application/+/device/{device}/event/+", Format::Chirpstack);
-    let status = br#"{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":"2026-11-24T07:00:00.5+00:00","deviceInfo":{"devEui":"0101010101010101"},"batteryLevel":75.5}"#;
-    let topic = |event| format!("application/1/device/0101010101010101/event/{event}");
-    assert_eq!(decode_by(&decoder, &topic("status"), status).0.len(), 1);
-    assert_eq!(decode_by(&decoder, &topic("up"), EVENT.as_bytes()).0.len(), 4);
-    let relayed = EVENT.replace("0101010101010101", "0202020202020202");
-    assert_eq!(decode_by(&decoder, &topic("up"), relayed.as_bytes()).0.len(), 4);
-    assert_eq!(decode_by(&decoder, &topic("up"), relayed.as_bytes()).0.len(), 0);
-}
-
