@@ -25,10 +25,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::figures::{BrokerFigures, Counters, Figures, value};
+use crate::figures::{BrokerFigures, Counters, Figures, SensorFigures, value};
 use crate::intake::SpoolIntake;
 use crate::mqtt_client::{self, BrokerStats, Publisher};
 use crate::mqtt_server::{self, Count, Server, Stats};
+use crate::polled::SensorStats;
 use crate::room::{self, Watch};
 use crate::spool::{self, Spool, SpoolError};
 use crate::status;
@@ -157,6 +158,7 @@ async fn run_on<F: FileLayer>(
     let stats = Sources {
         listener: listener.stats(),
         brokers: clients.iter().map(|client| client.stats()).collect(),
+        sensors: Vec::new(),
     };
     let publishers: Vec<Publisher> = clients.iter().map(|client| client.publisher()).collect();
     // The listener and the brokers' subscribers.
@@ -296,6 +298,7 @@ fn serve_status<F: FileLayer>(
         withheld: sources.total(|listener| &listener.withheld, |broker| &broker.withheld),
         redelivered: sources.total(|listener| &listener.redelivered, |broker| &broker.redelivered),
         brokers: sources.brokers.iter().map(|broker| BrokerFigures::of(broker)).collect(),
+        sensors: sources.sensors.iter().map(|sensor| SensorFigures::of(sensor)).collect(),
         online: decoder.online(),
         ..Figures::of(&spool, &gateway, clock::now())
     }));
@@ -309,6 +312,7 @@ fn serve_status<F: FileLayer>(
 struct Sources {
     listener: Arc<Stats>,
     brokers: Vec<Arc<BrokerStats>>,
+    sensors: Vec<Arc<SensorStats>>,
 }
 
 impl Sources {

@@ -7,6 +7,7 @@ use pantau_proto::TimeMs;
 
 use crate::decode::Online;
 use crate::mqtt_client::{BrokerStats, State};
+use crate::polled::{self, SensorStats};
 use crate::spool::Spool;
 
 /// Counters that several tasks add to.
@@ -23,7 +24,7 @@ pub(crate) struct Counters {
     pub(crate) rejected: AtomicU64,
     /// Readings given up: the disk was damaged, or they are `shed`.
     pub(crate) lost: AtomicU64,
-    /// Messages at QoS 0 that waited for a full spool when their connection ended.
+    /// Messages at QoS 0 that waited for a full spool when their connection ended, and readings of own sensors.
     pub(crate) shed: AtomicU64,
     /// Redelivery entries that sessions had no room for: their repeats are not known after a restart.
     pub(crate) forgotten: AtomicU64,
@@ -69,6 +70,7 @@ pub(crate) struct Figures {
     /// Devices that said whether they are online.
     pub(crate) online: Online,
     pub(crate) brokers: Vec<BrokerFigures>,
+    pub(crate) sensors: Vec<SensorFigures>,
     pub(crate) spool_bytes: u64,
     pub(crate) spool_max_bytes: u64,
     pub(crate) free_bytes: Option<u64>,
@@ -101,6 +103,44 @@ impl BrokerFigures {
             received: stats.received.get(),
             retained: stats.retained.get(),
             connects: stats.connects.get(),
+        }
+    }
+}
+
+/// A sensor that the gateway asks by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct SensorFigures {
+    pub(crate) name: String,
+    pub(crate) bus: String,
+    pub(crate) state: polled::State,
+    pub(crate) since: TimeMs,
+    pub(crate) polls: u64,
+    pub(crate) failed: u64,
+    pub(crate) retries: u64,
+    pub(crate) missed: u64,
+    pub(crate) readings: u64,
+    pub(crate) absent: u64,
+    pub(crate) shed: u64,
+    /// When the last poll with an answer was made, ms since the epoch; 0: never.
+    pub(crate) answered: u64,
+}
+
+impl SensorFigures {
+    pub(crate) fn of(stats: &SensorStats) -> Self {
+        let (state, since) = stats.state();
+        Self {
+            name: stats.name.clone(),
+            bus: stats.bus.clone(),
+            state,
+            since,
+            polls: stats.polls.get(),
+            failed: stats.failed.get(),
+            retries: stats.retries.get(),
+            missed: stats.missed.get(),
+            readings: stats.readings.get(),
+            absent: stats.absent.get(),
+            shed: stats.shed.get(),
+            answered: stats.answered.get(),
         }
     }
 }

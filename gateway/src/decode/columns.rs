@@ -9,6 +9,7 @@ use pantau_proto::v1::Reason;
 use pantau_proto::{Flags, SeriesName};
 
 use super::Refusal;
+use crate::intake::types::Measured;
 
 /// Stands for the time of a reading whose payload has none.
 pub(crate) const UNTIMED: i64 = i64::MIN;
@@ -120,6 +121,15 @@ impl Columns {
         self.finish(start, "", value)
     }
 
+    /// Appends a reading that the gateway measured itself.
+    pub(crate) fn push_measured(&mut self, reading: &Measured<'_>) -> Result<(), Refusal> {
+        let start = self.names.len();
+        self.names.push_str(reading.series);
+        self.finish(start, reading.unit, reading.value)?;
+        self.flag(reading.flags);
+        Ok(())
+    }
+
     /// Appends a reading with all that is known of it after checking its name, unit and value.
     pub(super) fn add(&mut self, found: Found<'_>) -> Result<(), Refusal> {
         short(found.device.len() + 1 + found.quantity.len() + found.channel.len())?;
@@ -142,13 +152,18 @@ impl Columns {
         if let Some(time) = self.times.last_mut() {
             *time = found.time;
         }
-        if !found.flags.is_empty() {
+        self.flag(found.flags);
+        Ok(())
+    }
+
+    /// Flags the last reading.
+    fn flag(&mut self, flags: Flags) {
+        if !flags.is_empty() {
             self.flags.resize(self.len(), 0);
-            if let Some(flags) = self.flags.last_mut() {
-                *flags = u32::from(found.flags.0);
+            if let Some(last) = self.flags.last_mut() {
+                *last = u32::from(flags.0);
             }
         }
-        Ok(())
     }
 
     fn finish(&mut self, start: usize, unit: &str, value: f64) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@
 //! Always: a slice is taken whole or not at all; what cannot be decoded is journaled as refused, so that poison
 //! never blocks; the sources call it directly, and their waiting for the ticket is the back-pressure.
 
+mod measured;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -21,7 +22,7 @@ use pantau_journal::FileLayer;
 use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
 
-use self::types::{Delivery, Failed, Frame, Intake, SessionEvent, SubmitError};
+use self::types::{Delivery, Failed, Frame, Intake, Measured, SessionEvent, SubmitError};
 use crate::decode::{Batch, Columns, Decoder, Refusal};
 use crate::figures::{Counters, count};
 use crate::spool::{Change, Record, RefusedPayload, SessionChange, Spool};
@@ -143,6 +144,15 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
         count(&self.counters().accepted, taken as u64);
         count(&self.counters().quarantined, refused as u64);
         Ok(SpoolTicket(ticket))
+    }
+
+    fn measured(
+        &self,
+        source: &str,
+        readings: &[Measured<'_>],
+        at: TimeMs,
+    ) -> Result<SpoolTicket, SubmitError> {
+        self.take_measured(source, readings, at)
     }
 
     fn session(&self, event: SessionEvent<'_>) -> Result<SpoolTicket, SubmitError> {

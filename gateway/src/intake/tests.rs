@@ -4,11 +4,13 @@ use std::task::Waker;
 
 use pantau_journal::Position;
 use pantau_journal::sim::SimFiles;
+use pantau_proto::Flags;
 use prost::Message as _;
 
 use super::*;
 use crate::figures::value;
 use crate::spool::tests::{frame, intake, key, reopen};
+use crate::spool::{Cursor, Item};
 
 fn poll(ticket: &mut SpoolTicket) -> Poll<Result<(), Failed>> {
     Pin::new(ticket).poll(&mut Context::from_waker(Waker::noop()))
@@ -74,4 +76,49 @@ fn a_slice_with_too_many_readings_is_to_be_split_and_nothing_of_it_is_taken() {
     let frames = [frame("pantau/a", payload.as_bytes(), 1, None); 21];
     assert_eq!(door.submit("c", &frames).unwrap_err(), SubmitError::TooLarge);
     assert_eq!(value(&door.counters().accepted), 0);
+}
+
+#[test]
+fn what_the_gateway_measures_itself_has_the_time_of_the_poll_and_its_unit() {
+    let mut opened = reopen(&SimFiles::new());
+    let door = intake(&opened.spool);
+    let measured = |series, unit, value, flags| Measured { series, unit, value, flags };
+    let readings = [
+        measured("plc-1/power", "kW", 1.5, Flags::NONE),
+        measured("plc-1/voltage/l1", "", f64::NAN, Flags::NONE),
+        measured("plc-1/voltage/l2", "", 230.0, Flags::BAD_QUALITY),
+    ];
+    let mut ticket = door.measured("plc-1", &readings, TimeMs(5_000)).unwrap();
+    assert!(poll(&mut ticket).is_pending());
+    assert_eq!((value(&door.counters().accepted), value(&door.counters().quarantined)), (3, 1));
+    // At the same moment again, and with a clock that went back: stamps rise.
+    for at in [5_000, 4_000] {
+        drop(door.measured("plc-1", &readings[..1], TimeMs(at)).unwrap());
+    }
+    while opened.committer.commit_once().unwrap() {}
+    assert!(poll(&mut ticket).is_ready());
+    let mut reader = opened.spool.journal().reader(Position(0));
+    let mut told = Vec::new();
+    while let Some(raw) = reader.next().unwrap() {
+        let mut cursor = Cursor::new(raw.first.0, Record::decode(raw.bytes.as_slice()).unwrap());
+        while let Some(item) = cursor.next() {
+            told.push(match item {
+                Item::Reading(series, unit, reading) => {
+                    let flags: Vec<&str> = reading.flags.names().collect();
+                    format!("{series} {} {unit} at {} {}", reading.value, reading.time.0, flags.join(" "))
+                }
+                Item::Refused(refused) => format!("{}: {}", refused.topic, refused.detail),
+            });
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            "plc-1/power 1.5 kW at 5000 arrival_time",
+            "plc-1/voltage/l1: plc-1/voltage/l1: the value is not a finite number",
+            "plc-1/voltage/l2 230  at 5000 arrival_time bad_quality",
+            "plc-1/power 1.5 kW at 5001 arrival_time",
+            "plc-1/power 1.5 kW at 5002 arrival_time",
+        ]
+    );
 }

@@ -12,7 +12,7 @@
 use std::fmt;
 use std::future::Future;
 
-use pantau_proto::TimeMs;
+use pantau_proto::{Flags, TimeMs};
 
 /// One message from a device, not yet decoded.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,19 @@ pub struct Frame<'a> {
     pub arrival: TimeMs,
     /// Only for QoS 1 and 2 in a persistent session; `None` means that nothing but the reading is journaled.
     pub key: Option<DeliveryKey>,
+}
+
+/// A value that the gateway measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured<'a> {
+    /// `device/quantity` or `device/quantity/channel`.
+    pub series: &'a str,
+    /// The unit of the value; empty: the catalogue's.
+    pub unit: &'a str,
+    /// As measured.
+    pub value: f64,
+    /// What is known about it.
+    pub flags: Flags,
 }
 
 /// Names one delivery of a persistent session, so that its repeat can be known.
@@ -106,13 +119,26 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// Nothing of the slice is taken when an error is returned.
     fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<Self::Ticket, SubmitError>;
 
+    /// Journals what `source`, a sensor of the gateway's own, measured at `at`, as one record. Values that are no readings
+    /// (not finite, an unfit name) go to the quarantine, as payloads do. Never blocks on the disk.
+    ///
+    /// # Errors
+    /// Nothing is taken when an error is returned.
+    fn measured(
+        &self,
+        source: &str,
+        readings: &[Measured<'_>],
+        at: TimeMs,
+    ) -> Result<Self::Ticket, SubmitError>;
+
     /// Journals what happens to a persistent session. May use space that readings may not.
     ///
     /// # Errors
     /// Nothing is journaled when an error is returned.
     fn session(&self, event: SessionEvent<'_>) -> Result<Self::Ticket, SubmitError>;
 
-    /// A connection has ended at `at`, and so many of its messages at QoS 0, which nobody sends again, found no room.
+    /// At `at` so many messages were given up because they found no room and nobody sends them again: those at QoS 0 of a
+    /// connection that has ended, or readings that the gateway measured itself.
     fn shed(&self, messages: u64, at: TimeMs);
 
     /// Resolves when it is worth trying again after [`SubmitError::Full`]. May resolve too early.

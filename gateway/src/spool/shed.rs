@@ -1,4 +1,5 @@
-//! Messages at QoS 0 that found the spool full and had to be given up when their connection ended. Pure.
+//! What found the spool full and had to be given up, because nobody sends it again: messages at QoS 0 whose connection
+//! ended, and readings that the gateway measured itself. Pure.
 //!
 //! ```text
 //! add() ─► pending ── due() ─► Shed, journaled by the keeper ─► journaled()
@@ -63,8 +64,8 @@ impl Shed {
             count: self.messages,
             reason: LossReason::Qos0Shed.into(),
             detail: format!(
-                "{} messages at QoS 0 waited for a full spool when their connections ended; they were not decoded, \
-                 so each counts as one reading",
+                "{} messages at QoS 0 waited for a full spool when their connections ended, or were readings of the \
+                 gateway's own sensors while it was full; messages were not decoded, so each counts as one reading",
                 self.messages
             ),
         }

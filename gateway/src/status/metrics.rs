@@ -10,8 +10,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Look;
-use crate::figures::{BrokerFigures, Figures};
+use crate::figures::{BrokerFigures, Figures, SensorFigures};
 use crate::mqtt_client::State;
+use crate::polled;
 
 pub(super) struct FiguresCollector(pub(super) Look);
 
@@ -33,6 +34,7 @@ impl Collector for FiguresCollector {
             metric.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
         brokers(&mut encoder, &figures.brokers)?;
+        sensors(&mut encoder, &figures.sensors)?;
         fsync(&mut encoder, &figures.fsync)
     }
 }
@@ -64,6 +66,48 @@ fn brokers(encoder: &mut DescriptorEncoder<'_>, brokers: &[BrokerFigures]) -> fm
     Ok(())
 }
 
+fn sensors(encoder: &mut DescriptorEncoder<'_>, sensors: &[SensorFigures]) -> fmt::Result {
+    if sensors.is_empty() {
+        return Ok(());
+    }
+    type Get<T> = fn(&SensorFigures) -> T;
+    let counters: [(&str, &str, Get<u64>); 7] = [
+        ("sensor_polls", "Polls of a sensor", |sensor| sensor.polls),
+        ("sensor_polls_failed", "Polls without an answer, or with one that is wrong in a part", |sensor| {
+            sensor.failed
+        }),
+        ("sensor_retries", "Times that a poll was made again within its period", |sensor| sensor.retries),
+        ("sensor_periods_missed", "Periods that went by without a poll", |sensor| sensor.missed),
+        ("sensor_readings", "Readings of a sensor that were taken", |sensor| sensor.readings),
+        ("sensor_values_absent", "Values that a sensor said it has not", |sensor| sensor.absent),
+        ("sensor_shed", "Readings given up because the spool was full", |sensor| sensor.shed),
+    ];
+    for (name, help, get) in counters {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for sensor in sensors {
+            let labels = [("sensor", sensor.name.as_str())];
+            ConstCounter::new(get(sensor)).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
+    let gauges: [(&str, &str, Get<f64>); 2] = [
+        ("sensor_faulty", "1 while a sensor is faulty", |sensor| {
+            f64::from(u8::from(matches!(sensor.state, polled::State::Faulty(_))))
+        }),
+        ("sensor_answered_timestamp_seconds", "When the last poll with an answer was made", |sensor| {
+            sensor.answered as f64 / 1_000.0
+        }),
+    ];
+    for (name, help, get) in gauges {
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for sensor in sensors {
+            let labels = [("sensor", sensor.name.as_str())];
+            ConstGauge::new(get(sensor)).encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
 fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result {
     let bounds = FSYNC_BOUNDS.iter().copied().chain([f64::INFINITY]);
     let buckets: Vec<(f64, u64)> = bounds.zip(fsync.buckets).collect();
@@ -81,7 +125,11 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 12] {
         ("quarantined", "Payloads that could not be read", figures.quarantined),
         ("rejected", "Readings that ingest put into quarantine", figures.rejected),
         ("lost", "Readings given up: the disk was damaged, or they were shed", figures.lost),
-        ("shed", "Messages at QoS 0 that waited for a full spool when their connection ended", figures.shed),
+        (
+            "shed",
+            "Messages at QoS 0, and readings of own sensors, given up because the spool was full",
+            figures.shed,
+        ),
         (
             "withheld",
             "Messages whose acknowledgement was withheld because the spool was full",

@@ -1,9 +1,12 @@
 //! The page for people, in Indonesian and English: plain HTML that renews itself every five seconds.
 
+mod sensors;
+
 use std::fmt::Write as _;
 
 use crate::figures::Figures;
 use crate::mqtt_client::State;
+use crate::polled;
 
 /// The languages of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +62,14 @@ pub(super) fn render(figures: &Figures, language: Language) -> String {
         let _ = write!(rows, "<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>");
     }
     let (brokers, offline) = (brokers(figures, language), offline(figures, language));
+    let sensors = sensors::render(figures, language);
     let foot =
         language.say("Halaman ini diperbarui setiap 5 detik.", "This page renews itself every 5 seconds.");
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\"><title>{title} {gateway}</title>\
          <style>{STYLE}</style></head><body><h1>{title} <code>{gateway}</code></h1><p class=\"{class}\" \
-         role=\"status\">{state}</p><table>{rows}</table>{brokers}{offline}<p><small>{foot} Epoch {}, v{} · <a href=\"/metrics\">/metrics</a>\
+         role=\"status\">{state}</p><table>{rows}</table>{brokers}{sensors}{offline}<p><small>{foot} Epoch {}, v{} · <a href=\"/metrics\">/metrics</a>\
          </small></p></body></html>",
         language.code(),
         figures.epoch,
@@ -110,6 +114,15 @@ fn state(figures: &Figures, language: Language) -> (bool, &'static str) {
             ),
         );
     }
+    if figures.sensors.iter().any(|sensor| matches!(sensor.state, polled::State::Faulty(_))) {
+        return (
+            true,
+            language.say(
+                "Ada sensor yang rusak atau tidak menjawab: lihat di bawah. Yang lain berjalan seperti biasa.",
+                "A sensor is faulty or does not answer: see below. Everything else goes on as usual.",
+            ),
+        );
+    }
     (false, language.say("Semua berjalan baik.", "All is well."))
 }
 
@@ -135,7 +148,10 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
         (say("Ditolak ingest (karantina)", "Refused by ingest (quarantine)"), number(figures.rejected)),
         (say("Hilang", "Lost"), number(figures.lost)),
         (
-            say("Di antaranya QoS 0 saat spool penuh", "Of these, QoS 0 while the spool was full"),
+            say(
+                "Di antaranya QoS 0 dan sensor sendiri saat spool penuh",
+                "Of these, QoS 0 and own sensors while the spool was full",
+            ),
             number(figures.shed),
         ),
         (say("Konfirmasi ditahan", "Acknowledgements withheld"), number(figures.withheld)),

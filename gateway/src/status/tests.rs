@@ -11,6 +11,8 @@ use tonic::codegen::Service;
 
 use super::*;
 use crate::decode::{Device, Online};
+use crate::figures::SensorFigures;
+use crate::polled;
 use pantau_proto::TimeMs;
 
 fn figures() -> Figures {
@@ -127,4 +129,46 @@ fn devices_that_are_offline_are_named_with_the_time_since_when() {
         metrics.contains("pantau_gateway_devices_offline 2") && metrics.contains("devices_online 3"),
         "{metrics}"
     );
+}
+
+#[test]
+fn a_faulty_sensor_is_named_with_its_reason_and_since_when() {
+    let stats = |name: &str, state| SensorFigures {
+        name: name.into(),
+        bus: "/dev/ttyUSB0".into(),
+        state,
+        since: TimeMs(940_000),
+        polls: 9,
+        failed: 3,
+        retries: 6,
+        missed: 2,
+        readings: 1_234,
+        absent: 1,
+        shed: 5,
+        answered: 930_000,
+    };
+    let sensors =
+        vec![stats("plc-1", polled::State::Faulty("no <answer>".into())), stats("b", polled::State::Ok)];
+    let figures = Figures { now: TimeMs(1_000_000), sensors, ..figures() };
+    let (_, page) = get(figures.clone(), "/", "en");
+    for part in
+        ["A sensor is faulty", "faulty: no &lt;answer&gt; (1 min)", "age of the last answer: 1 min", "1,234"]
+    {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    let (_, metrics) = get(figures, "/metrics", "");
+    for line in [
+        "pantau_gateway_sensor_polls_total{sensor=\"plc-1\"} 9",
+        "pantau_gateway_sensor_polls_failed_total{sensor=\"plc-1\"} 3",
+        "pantau_gateway_sensor_retries_total{sensor=\"plc-1\"} 6",
+        "pantau_gateway_sensor_periods_missed_total{sensor=\"plc-1\"} 2",
+        "pantau_gateway_sensor_readings_total{sensor=\"b\"} 1234",
+        "pantau_gateway_sensor_values_absent_total{sensor=\"b\"} 1",
+        "pantau_gateway_sensor_shed_total{sensor=\"b\"} 5",
+        "pantau_gateway_sensor_faulty{sensor=\"plc-1\"} 1.0",
+        "pantau_gateway_sensor_faulty{sensor=\"b\"} 0.0",
+        "pantau_gateway_sensor_answered_timestamp_seconds{sensor=\"b\"} 930.0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+    }
 }

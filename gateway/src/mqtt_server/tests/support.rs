@@ -21,12 +21,13 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Clock, Config, Outbound, Server, Stats};
-use crate::intake::types::{Failed, Frame, Intake, RecoveredSession, SessionEvent, SubmitError};
+use crate::intake::types::{Failed, Frame, Intake, Measured, RecoveredSession, SessionEvent, SubmitError};
 
 /// What was journaled, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
     Stored { source: String, topic: String, payload: Vec<u8>, key: Option<u16> },
+    Measured { source: String, series: String, value: String, at: i64 },
     Started(String, u32),
     Resumed(String, u32),
     Ended(String),
@@ -160,6 +161,23 @@ impl Intake for TestIntake {
                 topic: frame.topic.to_owned(),
                 payload: frame.payload.to_vec(),
                 key: frame.key.map(|key| key.packet_id),
+            });
+        }
+        Ok(state.ticket())
+    }
+
+    fn measured(&self, source: &str, readings: &[Measured<'_>], at: TimeMs) -> Result<Ticket, SubmitError> {
+        let mut state = self.state.lock().unwrap();
+        if state.full {
+            return Err(SubmitError::Full);
+        }
+        state.submits += 1;
+        for reading in readings {
+            state.journal.push(Entry::Measured {
+                source: source.to_owned(),
+                series: reading.series.to_owned(),
+                value: format!("{} {}", reading.value, reading.unit),
+                at: at.0,
             });
         }
         Ok(state.ticket())
