@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! mqtt_server ─┐
-//! mqtt_client ─┴► intake ─► spool ─► uplink         each a task, the spool's committer a thread
+//! mqtt_client ─┼► intake ─► spool ─► uplink         each a task, the spool's committer a thread
+//! polled ──────┘              │                      a task a bus, and a thread where its drivers block
 //!                             ▲  └─► keeper         (frees what is acked)
 //!                             └───── status
 //! ```
@@ -29,7 +30,7 @@ use crate::figures::{BrokerFigures, Counters, Figures, SensorFigures, value};
 use crate::intake::SpoolIntake;
 use crate::mqtt_client::{self, BrokerStats, Publisher};
 use crate::mqtt_server::{self, Count, Server, Stats};
-use crate::polled::SensorStats;
+use crate::polled::{self, Poller, SensorStats};
 use crate::room::{self, Watch};
 use crate::spool::{self, Spool, SpoolError};
 use crate::status;
@@ -155,14 +156,22 @@ async fn run_on<F: FileLayer>(
     let clients: Vec<_> = brokers.into_iter().map(client).collect();
     let (listener, outbound) = Server::new(wiring::listener(&config.mqtt), intake.clone(), &sessions, clock)?;
     drop((sessions, of_brokers));
+    let mut workers = Vec::new();
+    let mut pollers = Vec::new();
+    for bus in wiring::pin_buses(&config) {
+        let (blocking, worker) = polled::blocking(bus.sensors);
+        let thread = std::thread::Builder::new().name("sensors".into());
+        workers.push((bus.name.clone(), thread.spawn(move || worker.run()).map_err(AppError::Thread)?));
+        pollers.push(Poller::new(bus.name, blocking, bus.plans, intake.clone(), clock));
+    }
     let stats = Sources {
         listener: listener.stats(),
         brokers: clients.iter().map(|client| client.stats()).collect(),
-        sensors: Vec::new(),
+        sensors: pollers.iter().flat_map(Poller::stats).collect(),
     };
     let publishers: Vec<Publisher> = clients.iter().map(|client| client.publisher()).collect();
-    // The listener and the brokers' subscribers.
-    let sources = 1 + clients.len();
+    // The listener, the brokers' subscribers and the buses.
+    let sources = 1 + clients.len() + pollers.len();
     let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
 
     let committer = opened.committer;
@@ -188,6 +197,9 @@ async fn run_on<F: FileLayer>(
             client.run(stop).await;
             Ok(())
         });
+    }
+    for poller in pollers {
+        start(&mut tasks, BUS, poller.run(stops.mqtt.clone()));
     }
     start(&mut tasks, "the uplink", {
         let stop = stops.uplink.clone();
@@ -240,6 +252,7 @@ async fn run_on<F: FileLayer>(
         tracing::warn!("a task did not end in time and is cut off");
         tasks.shutdown().await;
     }
+    polled::join(workers).await;
     spool.save_acks();
     spool.journal().close();
     drop(spool);
@@ -327,11 +340,11 @@ async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks,
     let until_sources_ended = async {
         while running > 0 {
             let Some(Ok((name, _))) = tasks.join_next().await else { break };
-            running -= usize::from([MQTT, BROKER].contains(&name));
+            running -= usize::from([MQTT, BROKER, BUS].contains(&name));
         }
     };
     if timeout(STOP[0], until_sources_ended).await.is_err() {
-        tracing::warn!("the MQTT listener, or a broker's subscriber, did not end in time");
+        tracing::warn!("the MQTT listener, a broker's subscriber or a bus of sensors did not end in time");
     }
     spool.save_rest(clock::now());
     spool.journal().sync_soon();
@@ -357,6 +370,7 @@ async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks,
 
 const MQTT: &str = "the MQTT listener";
 const BROKER: &str = "a broker's subscriber";
+const BUS: &str = "a bus of sensors";
 
 fn unexpected(done: Result<(&'static str, Result<(), String>), tokio::task::JoinError>) -> AppError {
     match done {

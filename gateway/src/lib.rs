@@ -22,6 +22,7 @@ pub mod intake;
 pub mod logging;
 pub mod mqtt_client;
 pub mod mqtt_server;
+mod pins;
 pub mod polled;
 pub mod room;
 mod spool;

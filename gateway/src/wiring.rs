@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::config::{self, Config, Profile};
+use crate::pins::{self, PinBus};
 use crate::spool::Bounds;
-use crate::{mqtt_client, mqtt_server};
+use crate::{clock, mqtt_client, mqtt_server};
 
 /// How long connections may take to end when the gateway stops.
 pub(crate) const MQTT_GRACE: Duration = Duration::from_secs(3);
@@ -49,6 +50,17 @@ pub(crate) fn brokers(config: &Config) -> Vec<mqtt_client::Settings> {
     };
     // The configuration's check refuses one without an address.
     config.mqtt_client.iter().filter_map(settings).collect()
+}
+
+/// The buses of the board with their sensors.
+pub(crate) fn pin_buses(config: &Config) -> Vec<PinBus> {
+    // The configuration's check refuses one that is unfit.
+    let setups: Vec<_> = config.pins.sensor.iter().filter_map(|sensor| sensor.setup().ok()).collect();
+    if setups.is_empty() {
+        return Vec::new();
+    }
+    let backend = pins::backend(config.pins.backend, &config.pins.gpiochip);
+    pins::buses(setups, &backend, &config.gateway.data_dir.join("pins"), clock::monotonic)
 }
 
 /// The spool's.

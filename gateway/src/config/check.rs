@@ -73,6 +73,7 @@ impl Config {
                 ));
             }
         }
+        super::pins::check(&self.pins)?;
         self.check_spool()?;
         self.check_uplink()?;
         if exposed(self.status.listen) && !self.status.anyone_on_the_network_may_read {

@@ -6,6 +6,7 @@
 mod check;
 mod decode;
 mod mqtt_client;
+mod pins;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub use self::decode::{DecodeRule, Format, JsonReading, JsonRule, Simulated};
 pub use self::mqtt_client::{MqttClient, Protocol};
+pub use self::pins::{PinKind, PinSensor, Pins};
 
 /// The commented default, as `pantau-gateway config` prints it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -32,6 +34,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Brokers that are subscribed to.
     pub mqtt_client: Vec<MqttClient>,
+    /// Sensors at the pins of the board.
+    pub pins: Pins,
     /// Topic filters and their payload formats, the first match decides; empty: `pantau/#` is `pantau`.
     pub decode: Vec<DecodeRule>,
     /// Bounds of the spool.

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod pins;
+
 use std::path::Path;
 
 use pantau_settings::Complaint;
@@ -25,7 +27,7 @@ fn the_printed_default_is_valid_and_says_the_defaults() {
     // What is commented out as a default is one: with the comment signs gone it still says the same.
     let keys = [
         "profile", "listen", "max_", "anyone", "topics", "format", "free_", "segment", "keep", "url",
-        "window", "retry", "level", "[[decode",
+        "window", "retry", "level", "[[decode", "backend", "gpiochip",
     ];
     let uncommented: Vec<&str> = DEFAULT_TOML
         .lines()

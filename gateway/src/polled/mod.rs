@@ -24,6 +24,7 @@ mod schedule;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::future::Future;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use pantau_proto::Flags;
 pub use blocking::{Blocking, Sensor, Worker, blocking};
 pub use run::Poller;
 pub use stats::{SensorStats, State};
+pub use threads::join;
 
 /// A sensor, as far as the frame knows it.
 #[derive(Debug, Clone)]
