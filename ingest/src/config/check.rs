@@ -1,7 +1,7 @@
 //! Secrets' files, and what no single value of a configuration can say of itself.
 
 use super::{Config, Engine, Gateway};
-use crate::store::remote::{address, certificates};
+use crate::store::remote::{address, trust};
 use pantau_settings::{Fault, Secret, Settings, Size, between};
 use std::{path::Path, time::Duration};
 
@@ -27,7 +27,7 @@ impl Settings for Config {
                 Fault::new("store.ca_file", format!("{}: {why}", path.display()), mend)
             };
             let pem = std::fs::read(&path).map_err(|error| fault(error.to_string()))?;
-            certificates(&pem).map_err(fault)?;
+            trust::check(&pem).map_err(fault)?;
             self.store.ca = pem;
         }
         self.check()

@@ -30,6 +30,7 @@ mod settle;
 mod store;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trust;
 mod victoria;
 mod writer;
 
@@ -50,8 +51,8 @@ pub(crate) use tests::{Database, Metrics};
 
 pub use newest::Loader;
 pub use reader::RemoteReader;
+pub(crate) use server::address;
 pub use server::{Kind, Server};
-pub(crate) use server::{address, certificates};
 pub use store::RemoteStore;
 
 /// What a remote store needs.

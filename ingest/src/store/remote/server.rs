@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use pantau_settings::Secret;
-use reqwest::{Certificate, ClientBuilder, Url, header, redirect::Policy};
+use reqwest::{ClientBuilder, Url, header, redirect::Policy};
 
+use super::trust;
 use super::writer::{clipped, reason};
 
 /// What one request may take: a body that a busy server swallows slowly needs seconds.
@@ -78,6 +79,13 @@ pub(crate) fn address(url: &str) -> Result<Url, (String, &'static str)> {
     const MEND: &str = "write for example \"http://127.0.0.1:8086\"";
     let parsed = Url::parse(url).map_err(|error| (format!("{url:?} is no address: {error}"), MEND))?;
     match parsed.scheme() {
+        "https" if !trust::TLS => {
+            let mend = "use pantau-ingest, or build pantau with --features influxdb-tls";
+            return Err((
+                format!("{url:?} needs TLS, and this program was built without TLS to databases"),
+                mend,
+            ));
+        }
         "http" | "https" if parsed.host().is_some() => {}
         _ => return Err((format!("{url:?} is no http address"), MEND)),
     }
@@ -87,32 +95,13 @@ pub(crate) fn address(url: &str) -> Result<Url, (String, &'static str)> {
     Ok(parsed)
 }
 
-/// The certificates of a bundle in PEM.
-///
-/// # Errors
-/// When it has none, or one that is no certificate.
-pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
-    let found = Certificate::from_pem_bundle(pem).map_err(|error| reason(&error))?;
-    if found.is_empty() {
-        return Err("no certificate in PEM is in it".to_owned());
-    }
-    let with = |client: ClientBuilder, one: &Certificate| client.add_root_certificate(one.clone());
-    let client = found.iter().fold(ClientBuilder::new().tls_built_in_root_certs(false), with);
-    client.build().map(|_| found).map_err(|error| reason(&error))
-}
-
 impl Server {
     fn client(&self) -> Result<ClientBuilder, String> {
         // The database is named by its own address: a proxy of the environment is for other traffic, and what leads
         // elsewhere would take the token along.
         let client = ClientBuilder::new().no_proxy().redirect(Policy::none());
-        let mut client = client.timeout(REQUEST).connect_timeout(CONNECT);
-        let secure = self.url.starts_with("https:");
-        if !self.ca.is_empty() {
-            client = certificates(&self.ca)?.into_iter().fold(client, ClientBuilder::add_root_certificate);
-        }
-        // Who names the signers means these and no others. Without TLS there is nothing to be trusted.
-        Ok(client.https_only(secure).tls_built_in_root_certs(secure && self.ca.is_empty()))
+        let client = client.timeout(REQUEST).connect_timeout(CONNECT);
+        trust::trusting(client, self.url.starts_with("https:"), &self.ca)
     }
 
     /// The client of the write side.

@@ -4,6 +4,7 @@ mod checks;
 mod kills;
 mod lines;
 mod support;
+#[cfg(feature = "influxdb-tls")]
 mod tls;
 mod victoria;
 mod writes;
