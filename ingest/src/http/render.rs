@@ -77,12 +77,12 @@ impl Item {
 
 impl Serialize for Item {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (station, quantity, _) = parts(&self.series);
+        let (station, measure, _) = parts(&self.series);
         let mut item = serializer.serialize_struct("Item", 9)?;
         item.serialize_field("series", &*self.series)?;
         item.serialize_field("station", station)?;
-        item.serialize_field("quantity", quantity)?;
-        item.serialize_field("unit", unit(&self.series))?;
+        item.serialize_field("quantity", measure)?;
+        item.serialize_field("unit", quantity(measure).map_or("", |known| known.unit))?;
         item.serialize_field("time", &rfc3339(self.time))?;
         item.serialize_field("value", &self.value)?;
         item.serialize_field("age_s", &(self.age_ms as f64 / 1000.0))?;

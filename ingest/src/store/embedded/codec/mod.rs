@@ -6,11 +6,13 @@
 //! - **Values** that are decimals (`v == round(v·10^k) / 10^k`, bit for bit, for one `k ≤ 9` over the whole column) are kept
 //!   as the i64 `round(v·10^k)`, which takes a third less space and half the time than f64. Negative zero, NaN, infinities
 //!   and everything that would not come back bit for bit stay f64.
+//! - Numbers that are noise on a slow drift are kept as their distances to a running mean (trend.rs).
 //! - **Times** that jitter around a grid are kept as `i64 first, i64 step` and the pco column of `time − first − i·step`: a
 //!   difference of two jitters takes a bit more than a jitter.
 
 mod chunk;
 mod narrow;
+mod trend;
 
 use pco::ChunkConfig;
 

@@ -2,59 +2,76 @@
 //! column's own type: in eight bytes a number that is most of a column of a few hundred, and a tenth of one of thousands.
 //!
 //! ```text
-//! 0 u8  bytes of a number: 1, 2, 4 or 8
-//! 1 i64 the smallest number; not for 8
+//! 0 u8  bytes of a number: 1, 2, 4 or 8; the upper four bits are the shift of a running mean (trend.rs), 0: none
+//! 1 i64 with a running mean: the first number, where it starts
+//!   i64 the smallest number; not for 8
 //! then  a pco column (chunk.rs) of number − smallest, unsigned; for 8 of the numbers as they are, i64
 //! ```
-//! Whether the numbers or the differences of neighbours are coded follows from an estimate of the bits that either way would
-//! need; pco's own search costs as much as the rest and is wrong on short columns.
+//! With a running mean the numbers are the distances to it: what a sensor adds of noise to a slow drift is in the differences
+//! of neighbours twice. Whether the numbers, these distances or the differences of neighbours are coded follows from an
+//! estimate of the bits that each way would need; pco's own search costs as much as the rest and is wrong on short columns.
 
 use pco::data_types::Number;
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
 use super::super::bytes::{Cursor, Malformed};
 use super::chunk::{get_pco, put_pco};
+use super::trend::{Mean, SHIFT};
 
 /// Above it pco takes longer for nothing at our block sizes.
 const LEVEL: usize = 6;
-/// Bits that the distances to the middle need, all together.
+/// A shorter column does not win back what a running mean costs.
+const DRIFTS: usize = 64;
+
+/// Bits that the distances to the middle need, all together, in 16ths.
 pub(super) fn bits_around_the_middle(numbers: &[i64]) -> u64 {
     let Some(&first) = numbers.first() else { return 0 };
     let sum: i128 = numbers.iter().map(|number| i128::from(number.wrapping_sub(first))).sum();
-    let middle = first.wrapping_add((sum / numbers.len() as i128) as i64);
+    let count = numbers.len() as i128;
+    let middle = first.wrapping_add((2 * sum + count).div_euclid(2 * count) as i64);
     numbers.iter().map(|number| bits(number.wrapping_sub(middle))).sum()
 }
 
-/// Bits that the differences of neighbours need beyond the usual difference, all together.
+/// Bits that the differences of neighbours need beyond the usual difference, all together, in 16ths.
 pub(super) fn bits_of_differences(numbers: &[i64], usual: i64) -> u64 {
     numbers.windows(2).map(|pair| bits(pair[1].wrapping_sub(pair[0]).wrapping_sub(usual))).sum()
 }
 
+/// About log2(2·|distance| + 1): whole bits would not tell noise of three steps from noise of four.
 fn bits(distance: i64) -> u64 {
-    u64::from(64 - distance.unsigned_abs().leading_zeros())
-}
-
-/// Whether the differences of neighbours need fewer bits than the distances to the middle.
-fn differences_are_smaller(numbers: &[i64]) -> bool {
-    bits_of_differences(numbers, 0) < bits_around_the_middle(numbers)
+    let number = distance.unsigned_abs().saturating_mul(2) | 1;
+    let zeros = number.leading_zeros();
+    // The four digits behind the first.
+    u64::from(63 - zeros) << 4 | (number << zeros) >> 59 & 15
 }
 
 /// Appends integers if that is shorter than 8 bytes each.
 pub(super) fn put_any(out: &mut Vec<u8>, numbers: &[i64]) -> bool {
-    put(out, numbers, differences_are_smaller(numbers))
+    let (level, differences) = (bits_around_the_middle(numbers), bits_of_differences(numbers, 0));
+    if let [first, ..] = numbers
+        && numbers.len() >= DRIFTS
+    {
+        let mut mean = Mean::new(*first, SHIFT);
+        let distances: Vec<i64> = numbers.iter().map(|number| mean.distance(*number)).collect();
+        if bits_around_the_middle(&distances) < level.min(differences) {
+            return put(out, &distances, false, Some((SHIFT, *first)));
+        }
+    }
+    put(out, numbers, differences < level, None)
 }
 
 /// Appends what is noise around one level, if that is shorter than 8 bytes each.
 pub(super) fn put_level(out: &mut Vec<u8>, numbers: &[i64]) -> bool {
-    put(out, numbers, false)
+    put(out, numbers, false, None)
 }
 
 /// Appends what rises, if that is shorter than 8 bytes each.
 pub(super) fn put_rising(out: &mut Vec<u8>, numbers: &[i64]) -> bool {
-    put(out, numbers, true)
+    put(out, numbers, true, None)
 }
 
-fn put(out: &mut Vec<u8>, numbers: &[i64], differences: bool) -> bool {
+/// `mean`: shift and start of the running mean whose distances the numbers are.
+fn put(out: &mut Vec<u8>, numbers: &[i64], differences: bool, mean: Option<(u8, i64)>) -> bool {
     let (Some(&least), Some(&most)) = (numbers.iter().min(), numbers.iter().max()) else { return false };
     let range = most.wrapping_sub(least).cast_unsigned();
     let start = out.len();
@@ -64,7 +81,10 @@ fn put(out: &mut Vec<u8>, numbers: &[i64], differences: bool) -> bool {
         .with_enable_8_bit(true)
         .with_delta_spec(if differences { DeltaSpec::TryConsecutive(1) } else { DeltaSpec::NoOp });
     let mut put_as = |width: u8| {
-        out.push(width);
+        out.push(width | mean.map_or(0, |(shift, _)| shift << 4));
+        if let Some((_, first)) = mean {
+            out.extend_from_slice(&first.to_le_bytes());
+        }
         if width < 8 {
             out.extend_from_slice(&least.to_le_bytes());
         }
@@ -92,17 +112,31 @@ fn put(out: &mut Vec<u8>, numbers: &[i64], differences: bool) -> bool {
 
 /// The counterpart: each number as `each` makes it.
 pub(super) fn get<T>(bytes: &[u8], count: usize, each: impl Fn(i64) -> T) -> Result<Vec<T>, Malformed> {
+    let mut cursor = Cursor::new(bytes);
+    let head = cursor.u8()?;
+    let (width, shift) = (head & 15, head >> 4);
+    if shift == 0 {
+        return numbers(cursor, width, count, each);
+    }
+    let mut mean = Mean::new(cursor.i64()?, shift);
+    numbers(cursor, width, count, |distance| each(mean.number(distance)))
+}
+
+fn numbers<T>(
+    mut cursor: Cursor<'_>,
+    width: u8,
+    count: usize,
+    each: impl FnMut(i64) -> T,
+) -> Result<Vec<T>, Malformed> {
     fn all<N: Number + Into<i64>, T>(
         bytes: &[u8],
         count: usize,
         least: i64,
-        each: impl Fn(i64) -> T,
+        mut each: impl FnMut(i64) -> T,
     ) -> Result<Vec<T>, Malformed> {
         let numbers = get_pco::<N>(bytes, count)?;
         Ok(numbers.into_iter().map(|number| each(least.wrapping_add(number.into()))).collect())
     }
-    let mut cursor = Cursor::new(bytes);
-    let width = cursor.u8()?;
     let least = if width < 8 { cursor.i64()? } else { 0 };
     match width {
         1 => all::<u8, T>(cursor.rest(), count, least, each),
@@ -147,6 +181,33 @@ mod tests {
             if put_any(&mut out, &numbers[..len]) {
                 assert_eq!(get(&out, len, |number| number).unwrap(), numbers[..len]);
             }
+        }
+    }
+
+    #[test]
+    fn noise_on_a_drift_is_kept_by_its_distances_to_a_running_mean_and_comes_back() {
+        let mut chance = 1_u64;
+        let mut noise = || {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (chance >> 33) as i64 % 5
+        };
+        let noise: Vec<i64> = (0..4_000).map(|_| noise()).collect();
+        let drift: Vec<i64> = noise.iter().zip(0..).map(|(noise, at)| noise + at / 40).collect();
+        let (mut by_mean, mut by_differences) = (Vec::new(), Vec::new());
+        assert!(put_any(&mut by_mean, &drift) && put_rising(&mut by_differences, &drift));
+        assert_eq!(by_mean[0], 1 | SHIFT << 4);
+        assert!(by_mean.len() * 10 < by_differences.len() * 9, "{} {}", by_mean.len(), by_differences.len());
+        // What has no drift, and what has no noise, is better off without.
+        for plain in [noise, (0..4_000).map(|at| at / 40).collect()] {
+            let mut out = Vec::new();
+            assert!(put_any(&mut out, &plain));
+            assert_eq!(out[0] >> 4, 0);
+        }
+        // Whatever leads the mean astray, and whichever bytes it is read from.
+        for shift in 1..16 {
+            let odd = [i64::MAX, i64::MIN, 0, -1, i64::MAX, 1 << 60, -(1 << 60), 7];
+            let (mut there, mut back) = (Mean::new(odd[0], shift), Mean::new(odd[0], shift));
+            assert!(odd.iter().all(|number| back.number(there.distance(*number)) == *number));
         }
     }
 
