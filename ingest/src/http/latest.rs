@@ -4,7 +4,7 @@ use super::{
     Api,
     params::Params,
     problem::Problem,
-    render::{Item, Page, Written},
+    render::{Item, Listing, Written},
     series::Wanted,
 };
 use crate::store::{LatestPoint, StoreReader};
@@ -22,10 +22,13 @@ pub(crate) async fn list<R: StoreReader>(
     if names.is_empty() {
         let wanted = Wanted::of(&params)?;
         let page = api.query(move |api, gone| {
-            let (series, next) = wanted.page(&api.reader, gone)?;
-            let ids: Vec<_> = series.iter().map(|info| info.id).collect();
-            let points = api.reader.latest(&ids);
-            Written::of(&page(series.into_iter().map(|info| info.name).zip(points), now, next))
+            let mut listing = Listing::new();
+            let next = wanted.each(&api.reader, gone, |series| {
+                let ids: Vec<_> = series.iter().map(|info| info.id).collect();
+                let points = api.reader.latest(&ids);
+                push(&mut listing, series.into_iter().map(|info| info.name).zip(points), now)
+            })?;
+            listing.finish(next.as_deref())
         });
         return page.await;
     }
@@ -36,14 +39,20 @@ pub(crate) async fn list<R: StoreReader>(
     }
     let ids = super::readings::ids(&api, &names)?;
     let points = api.reader.latest(&ids);
-    Written::of(&page(names.into_iter().zip(points), now, None))
+    let mut listing = Listing::new();
+    push(&mut listing, names.into_iter().zip(points), now)?;
+    listing.finish(None)
 }
 
-fn page(
+fn push(
+    listing: &mut Listing,
     series: impl Iterator<Item = (Arc<str>, Option<LatestPoint>)>,
     now: i64,
-    next: Option<String>,
-) -> Page<Item> {
-    let items = series.filter_map(|(name, point)| Some(Item::new(name, &point?, now))).collect();
-    Page { items, next }
+) -> Result<(), Problem> {
+    for (name, point) in series {
+        if let Some(point) = point {
+            listing.push(&Item::new(name, &point, now))?;
+        }
+    }
+    Ok(())
 }

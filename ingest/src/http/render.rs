@@ -111,6 +111,32 @@ impl Written {
     }
 }
 
+/// A list that is written out while it is looked up, so that thousands of items take no room beside their text.
+pub(crate) struct Listing(Vec<u8>);
+
+impl Listing {
+    const HEAD: &[u8] = b"{\"items\":[";
+
+    pub(crate) fn new() -> Self {
+        Self(Self::HEAD.to_vec())
+    }
+
+    pub(crate) fn push(&mut self, item: &impl Serialize) -> Result<(), Problem> {
+        if self.0.len() > Self::HEAD.len() {
+            self.0.push(b',');
+        }
+        serde_json::to_writer(&mut self.0, item).map_err(|_| Problem::internal())
+    }
+
+    /// The list with its cursor, as [`Page`].
+    pub(crate) fn finish(mut self, next: Option<&str>) -> Result<Written, Problem> {
+        self.0.extend_from_slice(b"],\"next\":");
+        serde_json::to_writer(&mut self.0, &next).map_err(|_| Problem::internal())?;
+        self.0.push(b'}');
+        Ok(Written(self.0))
+    }
+}
+
 impl IntoResponse for Written {
     fn into_response(self) -> Response {
         ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()

@@ -4,7 +4,7 @@ use super::{
     Api, Gone,
     params::Params,
     problem::Problem,
-    render::{Page, Written, parts, rfc3339},
+    render::{Listing, Written, parts, rfc3339},
 };
 use crate::store::{LatestPoint, SeriesInfo, StoreReader};
 use axum::extract::State;
@@ -60,6 +60,9 @@ impl SeriesItem {
 /// Series in a page at most: their names and newest readings are in memory, so a page of thousands is cheap, and a map
 /// of a city asks once.
 const SERIES_MAX: usize = 10_000;
+/// Series that are looked up at once: so many that the lock is not taken for each, so few that what they need beside the
+/// answer is taken from the same memory again.
+const AT_ONCE: usize = 500;
 
 /// What `/series` and `/latest` may be narrowed to.
 pub(super) struct Wanted {
@@ -79,34 +82,39 @@ impl Wanted {
         })
     }
 
-    /// A page of series, by name.
+    /// Hands on the series of a page, by name, some hundreds at once, and gives the cursor of the next.
     ///
     /// # Errors
-    /// When the client has gone.
-    pub(super) fn page(
+    /// When the client has gone, and what `each` says.
+    pub(super) fn each(
         &self,
         reader: &impl StoreReader,
         gone: &Gone,
-    ) -> Result<(Vec<SeriesInfo>, Option<String>), Problem> {
-        let mut found = Vec::new();
-        let mut after = self.after.clone();
-        // A rare quantity is looked for through all series, which is slow in small steps.
-        let look_at = if self.quantity.is_some() { self.limit.max(1000) } else { self.limit };
+        mut each: impl FnMut(Vec<SeriesInfo>) -> Result<(), Problem>,
+    ) -> Result<Option<Arc<str>>, Problem> {
+        let mut after: Option<Arc<str>> = self.after.as_deref().map(Arc::from);
+        let (mut left, mut last) = (self.limit, None);
+        // One more tells whether there is a next page. A rare quantity is looked for through all series, which is slow in
+        // small steps.
+        let look_at = if self.quantity.is_some() { AT_ONCE } else { AT_ONCE.min(self.limit + 1) };
         loop {
             gone.check()?;
             let page = reader.series(&self.prefix, after.as_deref(), look_at);
-            for info in page.items {
-                if self.quantity.as_ref().is_none_or(|wanted| parts(&info.name).1 == wanted) {
-                    if found.len() == self.limit {
-                        let next = found.last().map(|last: &SeriesInfo| last.name.to_string());
-                        return Ok((found, next));
-                    }
-                    found.push(info);
-                }
+            let mut found = page.items;
+            if let Some(wanted) = &self.quantity {
+                found.retain(|info| parts(&info.name).1 == wanted);
             }
+            let more = found.len() > left;
+            found.truncate(left);
+            left -= found.len();
+            if let Some(info) = found.last() {
+                last = Some(Arc::clone(&info.name));
+            }
+            each(found)?;
             match page.next {
-                Some(next) => after = Some(next.to_string()),
-                None => return Ok((found, None)),
+                _ if more => return Ok(last),
+                Some(next) => after = Some(next),
+                None => return Ok(None),
             }
         }
     }
@@ -120,11 +128,13 @@ pub(crate) async fn list<R: StoreReader>(
     params.only(&["station", "quantity", "limit", "cursor"])?;
     let wanted = Wanted::of(&params)?;
     let page = api.query(move |api, gone| {
-        let (series, next) = wanted.page(&api.reader, gone)?;
-        let ids: Vec<_> = series.iter().map(|info| info.id).collect();
-        let known = series.iter().zip(api.reader.latest(&ids));
-        let items = known.map(|(info, newest)| SeriesItem::new(info, newest)).collect();
-        Written::of(&Page { items, next })
+        let mut listing = Listing::new();
+        let next = wanted.each(&api.reader, gone, |series| {
+            let ids: Vec<_> = series.iter().map(|info| info.id).collect();
+            let mut known = series.iter().zip(api.reader.latest(&ids));
+            known.try_for_each(|(info, newest)| listing.push(&SeriesItem::new(info, newest)))
+        })?;
+        listing.finish(next.as_deref())
     });
     page.await
 }
