@@ -62,6 +62,19 @@ impl<'a> Cursor<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
+    /// The counterpart of [`put_short`].
+    pub(crate) fn short(&mut self) -> Result<i64, Malformed> {
+        let mut folded = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            folded |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok((folded >> 1).cast_signed() ^ -(folded & 1).cast_signed());
+            }
+        }
+        Err(Malformed("a number has more than ten bytes"))
+    }
+
     /// A count of things of at least `min_size` bytes each: refused when that many cannot be there.
     pub(crate) fn count(&mut self, min_size: usize) -> Result<usize, Malformed> {
         let count = self.u32()? as usize;
@@ -82,6 +95,16 @@ impl<'a> Cursor<'a> {
         let len = self.u16()?;
         std::str::from_utf8(self.take(usize::from(len))?).map_err(|_| Malformed("text is not UTF-8"))
     }
+}
+
+/// A number in as few bytes as it needs, as protobuf's sint64: the sign in the lowest bit, seven bits a byte, the lowest first.
+pub(crate) fn put_short(out: &mut Vec<u8>, number: i64) {
+    let mut folded = (number << 1 ^ number >> 63).cast_unsigned();
+    while folded >= 0x80 {
+        out.push(folded as u8 | 0x80);
+        folded >>= 7;
+    }
+    out.push(folded as u8);
 }
 
 /// Text after a u16 length; longer text is cut at a character's border (bounds are checked before, so that this only

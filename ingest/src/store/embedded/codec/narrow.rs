@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! 0 u8  bytes of a number: 1, 2, 4 or 8; the upper four bits are the shift of a running mean (trend.rs), 0: none
-//! 1 i64 with a running mean: the first number, where it starts
-//!   i64 the smallest number; not for 8
+//! 1     with a running mean: the first number, where it starts, as the next
+//!       the smallest number, in as few bytes as it needs (put_short of bytes.rs); not for 8
 //! then  a pco column (chunk.rs) of number − smallest, unsigned; for 8 of the numbers as they are, i64
 //! ```
 //! With a running mean the numbers are the distances to it: what a sensor adds of noise to a slow drift is in the differences
@@ -14,7 +14,7 @@
 use pco::data_types::Number;
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
-use super::super::bytes::{Cursor, Malformed};
+use super::super::bytes::{Cursor, Malformed, put_short};
 use super::chunk::{get_pco, put_pco};
 use super::trend::{Mean, SHIFT};
 
@@ -23,7 +23,7 @@ const LEVEL: usize = 6;
 /// A shorter column does not win back what a running mean costs.
 const DRIFTS: usize = 64;
 
-/// Bits that the distances to the middle need, all together, in 16ths.
+/// Bits that the distances to the middle need, all together, in sixteenths.
 pub(super) fn bits_around_the_middle(numbers: &[i64]) -> u64 {
     let Some(&first) = numbers.first() else { return 0 };
     let sum: i128 = numbers.iter().map(|number| i128::from(number.wrapping_sub(first))).sum();
@@ -32,7 +32,7 @@ pub(super) fn bits_around_the_middle(numbers: &[i64]) -> u64 {
     numbers.iter().map(|number| bits(number.wrapping_sub(middle))).sum()
 }
 
-/// Bits that the differences of neighbours need beyond the usual difference, all together, in 16ths.
+/// Bits that the differences of neighbours need beyond the usual difference, all together, in sixteenths.
 pub(super) fn bits_of_differences(numbers: &[i64], usual: i64) -> u64 {
     numbers.windows(2).map(|pair| bits(pair[1].wrapping_sub(pair[0]).wrapping_sub(usual))).sum()
 }
@@ -83,10 +83,10 @@ fn put(out: &mut Vec<u8>, numbers: &[i64], differences: bool, mean: Option<(u8, 
     let mut put_as = |width: u8| {
         out.push(width | mean.map_or(0, |(shift, _)| shift << 4));
         if let Some((_, first)) = mean {
-            out.extend_from_slice(&first.to_le_bytes());
+            put_short(out, first);
         }
         if width < 8 {
-            out.extend_from_slice(&least.to_le_bytes());
+            put_short(out, least);
         }
     };
     let above = |number: &i64| number.wrapping_sub(least);
@@ -118,7 +118,7 @@ pub(super) fn get<T>(bytes: &[u8], count: usize, each: impl Fn(i64) -> T) -> Res
     if shift == 0 {
         return numbers(cursor, width, count, each);
     }
-    let mut mean = Mean::new(cursor.i64()?, shift);
+    let mut mean = Mean::new(cursor.short()?, shift);
     numbers(cursor, width, count, |distance| each(mean.number(distance)))
 }
 
@@ -137,7 +137,7 @@ fn numbers<T>(
         let numbers = get_pco::<N>(bytes, count)?;
         Ok(numbers.into_iter().map(|number| each(least.wrapping_add(number.into()))).collect())
     }
-    let least = if width < 8 { cursor.i64()? } else { 0 };
+    let least = if width < 8 { cursor.short()? } else { 0 };
     match width {
         1 => all::<u8, T>(cursor.rest(), count, least, each),
         2 => all::<u16, T>(cursor.rest(), count, least, each),

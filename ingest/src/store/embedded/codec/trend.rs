@@ -1,7 +1,7 @@
 //! A running mean that follows a slow drift, and the distances of numbers to it: for noise on top of a drift they need fewer
 //! bits than the numbers, which the drift spreads, and than the differences of neighbours, which have the noise twice.
 //!
-//! The mean `m` is kept in 256ths; it starts at the first number. A number's distance is `number − round(m)`; then `m` goes
+//! The mean `m` is kept with 8 binary digits behind the point; it starts at the first number. A number's distance is `number − round(m)`; then `m` goes
 //! towards the number by the 2^shift-th part of what is between them, rounded down. All is done modulo 2^64, so that every
 //! number comes back, also one that makes the mean meaningless.
 
@@ -11,7 +11,7 @@ const FRACTION: u32 = 8;
 const HALF: i64 = 1 << (FRACTION - 1);
 
 pub(super) struct Mean {
-    /// In 256ths.
+    /// With [`FRACTION`] binary digits behind the point.
     mean: i64,
     shift: u8,
 }

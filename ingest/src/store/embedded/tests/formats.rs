@@ -67,6 +67,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
+    fn a_number_takes_as_few_bytes_as_it_needs(number in any::<i64>(), shift in 0_u32..64) {
+        let number = number >> shift;
+        let mut out = Vec::new();
+        bytes::put_short(&mut out, number);
+        // Two's complement and seven bits a byte.
+        let digits = 65 - number.unsigned_abs().max((!number).unsigned_abs()).leading_zeros();
+        prop_assert!(out.len() as u32 <= digits.div_ceil(7).max(1) && out.len() <= 10);
+        let mut cursor = bytes::Cursor::new(&out);
+        prop_assert_eq!(cursor.short(), Ok(number));
+        prop_assert!(cursor.is_empty());
+        prop_assert!(bytes::Cursor::new(&out[..out.len() - 1]).short().is_err());
+    }
+
+    #[test]
     fn a_block_gives_back_every_bit(points in points(), series: u32) {
         let mut out = vec![7; 3];
         let len = block::encode(series, &points, &mut Scratch::default(), &mut out);
