@@ -18,6 +18,8 @@ pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
     /// Payloads that could not be read.
     pub(crate) quarantined: AtomicU64,
+    /// Of these, those that their sender was not allowed to send.
+    pub(crate) not_allowed: AtomicU64,
     /// Positions that ingest acked.
     pub(crate) acked: AtomicU64,
     /// Readings that ingest put into quarantine.
@@ -60,6 +62,7 @@ pub(crate) struct Figures {
     pub(crate) backlog_bytes: u64,
     pub(crate) backlog_ms: u64,
     pub(crate) quarantined: u64,
+    pub(crate) not_allowed: u64,
     pub(crate) rejected: u64,
     pub(crate) lost: u64,
     pub(crate) shed: u64,
@@ -162,6 +165,7 @@ impl Figures {
             backlog_bytes: spool.backlog_bytes(),
             backlog_ms,
             quarantined: value(&counters.quarantined),
+            not_allowed: value(&counters.not_allowed),
             rejected: value(&counters.rejected),
             lost: value(&counters.lost),
             shed: value(&counters.shed),

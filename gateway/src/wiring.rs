@@ -15,6 +15,8 @@ pub(crate) fn listener(config: &config::Mqtt) -> mqtt_server::Config {
     let user = |user: &config::User| mqtt_server::User {
         name: user.name.clone(),
         password_hash: user.password_hash.as_ref().map_or(String::new(), |hash| hash.reveal().to_owned()),
+        devices: user.devices.clone(),
+        topics: user.topics.clone(),
     };
     mqtt_server::Config {
         max_connections: config.max_connections,

@@ -20,6 +20,7 @@ impl Reason {
             Self::TooLarge => "too_large",
             Self::UnknownTopic => "unknown_topic",
             Self::TooFast => "too_fast",
+            Self::NotAllowed => "not_allowed",
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use pantau_proto::GatewayId;
+use pantau_proto::{DeviceName, GatewayId};
 use pantau_settings::{Fault, Secret, Settings, Size, between};
 
 use super::Config;
 use crate::decode;
+use crate::mqtt_server::is_topic_filter;
 
 impl Settings for Config {
     const PRINTED_BY: &'static str = "pantau-gateway config";
@@ -138,6 +139,30 @@ impl Config {
                     "keep one of them",
                 ));
             }
+            if let Some(device) = user.devices.iter().find(|device| !is_pattern(device)) {
+                return Err(Fault::new(
+                    format!("mqtt.user[{n}].devices"),
+                    format!("{device:?} is no device's name"),
+                    "name devices, or patterns whose * stands at the end, such as \"roof-*\"; \"*\" alone is all of them",
+                ));
+            }
+            if user.devices.is_empty() && DeviceName::new(&user.name).is_err() {
+                return Err(Fault::new(
+                    format!("mqtt.user[{n}].name"),
+                    format!(
+                        "user {:?} could publish for no device: its name is no device's and it has no devices",
+                        user.name
+                    ),
+                    "name the user as its device, or add devices = [\"…\"], or devices = [\"*\"] for one that speaks for all",
+                ));
+            }
+            if let Some(filter) = user.topics.iter().find(|filter| !is_topic_filter(filter)) {
+                return Err(Fault::new(
+                    format!("mqtt.user[{n}].topics"),
+                    format!("{filter:?} is no topic filter"),
+                    "+ stands for a whole level, # for the last ones",
+                ));
+            }
             if !is_argon2(user.password_hash.as_ref().map_or("", Secret::reveal)) {
                 return Err(Fault::new(
                     format!(
@@ -206,6 +231,16 @@ fn is_argon2(hash: &str) -> bool {
             && hash.salt.is_some()
             && hash.hash.is_some()
     })
+}
+
+/// A name, or the begin of one before a star.
+fn is_pattern(device: &str) -> bool {
+    match device.strip_suffix('*') {
+        Some("") => true,
+        // A begin such as "roof-" need not be a name, but one more letter must make it one.
+        Some(begin) => DeviceName::new(format!("{begin}0")).is_ok(),
+        None => DeviceName::new(device).is_ok(),
+    }
 }
 
 fn exposed(listen: SocketAddr) -> bool {

@@ -101,6 +101,12 @@ pub struct User {
     /// A file that holds the hash.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// Devices that it may publish for; one that ends in `*` stands for all that begin so. None: the one of its own name.
+    #[serde(default)]
+    pub devices: Vec<String>,
+    /// Topic filters that it may publish on. None: all.
+    #[serde(default)]
+    pub topics: Vec<String>,
 }
 
 /// Bounds of the spool.

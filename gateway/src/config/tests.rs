@@ -93,6 +93,21 @@ fn a_value_that_breaks_a_rule_is_named_with_its_line() {
         (broker("b", "mqtt://x", "a/#", "protocol = \"4\""), 7, "protocol"),
         (format!("{anonymous}[[mqtt.user]]\nname = \"u\"\npassword_hash = \"hunter2\""), 5, "no argon2 hash"),
         (format!("{anonymous}[[mqtt.user]]\nname = \"u\""), 4, "exactly one of"),
+        (
+            format!("[[mqtt.user]]\nname = \"a b\"\npassword_hash = \"{HASH}\""),
+            2,
+            "could publish for no device",
+        ),
+        (
+            format!("[[mqtt.user]]\nname = \"u\"\npassword_hash = \"{HASH}\"\ndevices = [\"a*b\"]"),
+            4,
+            "is no device's name",
+        ),
+        (
+            format!("[[mqtt.user]]\nname = \"u\"\npassword_hash = \"{HASH}\"\ntopics = [\"a/#/b\"]"),
+            4,
+            "is no topic filter",
+        ),
         ("[mqtt]\n".into(), 1, "no device could log in"),
         (
             "[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true".into(),

@@ -83,6 +83,11 @@ impl Columns {
         self.len() - mark.readings
     }
 
+    /// The devices of the readings since `mark`, each as often as it has readings.
+    pub(super) fn devices_since(&self, mark: Mark) -> impl Iterator<Item = &str> {
+        self.names[mark.names..].lines().map(|series| series.split('/').next().unwrap_or(series))
+    }
+
     /// The series of the one reading since `mark`.
     pub(super) fn name_since(&self, mark: Mark) -> &str {
         self.names[mark.names..].trim_end_matches('\n')

@@ -56,6 +56,7 @@ use self::devices::Devices;
 use self::recent::{Recent, Uplink};
 use self::rules::{How, Rule};
 use crate::config::DecodeRule;
+use crate::intake::types::Rights;
 pub(crate) use rules::check;
 
 /// Readings of one payload at most.
@@ -147,10 +148,16 @@ impl Decoder {
         Self { rules, state: Mutex::default(), outbox: Arc::default() }
     }
 
-    /// Begins to decode messages that are taken together or not at all.
+    /// Begins to decode messages that are taken together or not at all, of somebody who may send everything.
     pub(crate) fn batch(&self) -> Batch<'_> {
+        self.batch_of(None)
+    }
+
+    /// The same for a sender who may not, unless there are no rights.
+    pub(crate) fn batch_of<'d>(&'d self, rights: Option<&'d Rights>) -> Batch<'d> {
         Batch {
             decoder: self,
+            rights,
             notes: Notes::default(),
             uplinks: Vec::new(),
             online: Vec::new(),
@@ -180,6 +187,8 @@ impl Decoder {
 #[derive(Debug)]
 pub(crate) struct Batch<'d> {
     decoder: &'d Decoder,
+    /// What the sender may say.
+    rights: Option<&'d Rights>,
     pub(crate) notes: Notes,
     uplinks: Vec<Uplink>,
     online: Vec<(DeviceName, bool, TimeMs)>,
@@ -197,6 +206,9 @@ impl Batch<'_> {
         arrival: TimeMs,
         out: &mut Columns,
     ) -> Result<(), Refusal> {
+        if let Some(rights) = self.rights.filter(|rights| !rights.topic(topic)) {
+            return Err(Refusal::new(Reason::NotAllowed, rights.topic_refused(topic)));
+        }
         let rules = self.decoder.rules.iter();
         let Some((matched, rule)) = rules.filter_map(|rule| Some((rule.filter.matched(topic)?, rule))).next()
         else {
@@ -209,7 +221,12 @@ impl Batch<'_> {
         let message = Message { topic, rest: matched.rest, device: matched.device, payload, arrival };
         // What one message says of itself is not the next one's.
         (self.notes.uplink, self.notes.online) = (None, None);
-        let decoded = self.one(message, rule, out);
+        let decoded = self.allowed_before(message, rule).and_then(|()| self.one(message, rule, out));
+        if let Some(refusal) = self.not_allowed(start, out) {
+            // Nothing of it counts: a message that speaks for others is wrong as a whole.
+            out.back_to(start);
+            return Err(refusal);
+        }
         if out.since(start) > MAX_READINGS {
             out.back_to(start);
             return Err(Refusal::new(
@@ -229,6 +246,24 @@ impl Batch<'_> {
         let said = self.notes.online.take().into_iter().chain(said);
         self.online.extend(said.map(|(device, online)| (device, online, arrival)));
         decoded
+    }
+
+    /// Whether what a message changes while it is read may be changed by its sender. Only Sparkplug's do: the books of an
+    /// edge node are kept by the topic.
+    fn allowed_before(&self, message: Message<'_>, rule: &Rule) -> Result<(), Refusal> {
+        let (Some(rights), How::SparkplugB(_)) = (self.rights, &rule.how) else { return Ok(()) };
+        let refused = sparkplug::speaks_for(message.topic).find(|name| !rights.device(name));
+        refused.map_or(Ok(()), |name| Err(Refusal::new(Reason::NotAllowed, rights.device_refused(name))))
+    }
+
+    /// The refusal of a message that was read and speaks for a device that its sender may not speak for.
+    fn not_allowed(&mut self, start: columns::Mark, out: &Columns) -> Option<Refusal> {
+        let rights = self.rights?;
+        let online = self.notes.online.as_ref().map(|(device, _)| device.as_str());
+        let device = out.devices_since(start).chain(online).find(|device| !rights.device(device))?;
+        let refusal = Refusal::new(Reason::NotAllowed, rights.device_refused(device));
+        (self.notes.uplink, self.notes.online) = (None, None);
+        Some(refusal)
     }
 
     fn one(&mut self, message: Message<'_>, rule: &Rule, out: &mut Columns) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ use crate::config::Format;
 
 mod mapping;
 mod protobuf;
+mod rights;
 mod senml;
 mod vendors;
 

@@ -32,13 +32,13 @@ const LARGEST: usize = 64 << 10;
 
 /// A payload with the topic that it came on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Input {
-    topic: String,
-    payload: Vec<u8>,
+pub(crate) struct Input {
+    pub(crate) topic: String,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What was committed for a target: files whose first line is the topic.
-fn corpus(target: &str) -> Vec<Input> {
+pub(crate) fn corpus(target: &str) -> Vec<Input> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(target);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

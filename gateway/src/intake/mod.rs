@@ -9,6 +9,7 @@
 //! never blocks; the sources call it directly, and their waiting for the ticket is the back-pressure.
 
 mod measured;
+mod rights;
 #[cfg(test)]
 mod tests;
 pub mod types;
@@ -22,7 +23,7 @@ use pantau_journal::FileLayer;
 use pantau_proto::TimeMs;
 use pantau_proto::v1::Reason;
 
-use self::types::{Delivery, Failed, Frame, Intake, Measured, SessionEvent, SubmitError};
+use self::types::{Delivery, Failed, Frame, Intake, Measured, SessionEvent, Source, SubmitError, Taken};
 use crate::decode::{Batch, Columns, Decoder, Refusal};
 use crate::figures::{Counters, count};
 use crate::spool::{Change, Record, RefusedPayload, SessionChange, Spool};
@@ -58,13 +59,14 @@ impl<F: FileLayer> SpoolIntake<F> {
     }
 
     /// Decodes the frames, but for those that are known to come too fast (their places, rising).
-    fn gather(
-        &self,
-        source: &str,
+    fn gather<'s>(
+        &'s self,
+        source: Source<'s>,
         frames: &[Frame<'_>],
         too_fast: &[usize],
-    ) -> Result<Gathered<'_>, SubmitError> {
-        let mut batch = self.decoder.batch();
+    ) -> Result<Gathered<'s>, SubmitError> {
+        let mut batch = self.decoder.batch_of(source.rights);
+        let mut not_allowed = Vec::new();
         let mut columns = Columns::with_capacity(frames.len());
         let (mut record, mut ends) = (Record::default(), Vec::with_capacity(frames.len()));
         for (n, frame) in frames.iter().enumerate() {
@@ -74,6 +76,9 @@ impl<F: FileLayer> SpoolIntake<F> {
                 batch.decode(frame.topic, frame.payload, frame.arrival, &mut columns)
             };
             if let Err(refusal) = decoded {
+                if refusal.reason == Reason::NotAllowed {
+                    not_allowed.push(n);
+                }
                 record.refused.push(refused(columns.len() + record.refused.len(), frame, refusal));
             }
             ends.push(columns.len());
@@ -90,9 +95,9 @@ impl<F: FileLayer> SpoolIntake<F> {
             }
         }
         if !record.refused.is_empty() || !record.ids.is_empty() || !record.held.is_empty() {
-            source.clone_into(&mut record.source);
+            source.name.clone_into(&mut record.source);
         }
-        Ok(Gathered { batch, record, columns, ends })
+        Ok(Gathered { batch, record, columns, ends, not_allowed })
     }
 }
 
@@ -104,6 +109,7 @@ struct Gathered<'d> {
     columns: Columns,
     /// One a frame: how many readings there are up to its end.
     ends: Vec<usize>,
+    not_allowed: Vec<usize>,
 }
 
 /// Resolves when what was submitted is durable.
@@ -124,13 +130,14 @@ impl Future for SpoolTicket {
 impl<F: FileLayer> Intake for SpoolIntake<F> {
     type Ticket = SpoolTicket;
 
-    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<SpoolTicket, SubmitError> {
+    fn submit_of(&self, source: Source<'_>, frames: &[Frame<'_>]) -> Result<Taken<SpoolTicket>, SubmitError> {
         let arrival = frames.first().map_or(TimeMs(0), |frame| frame.arrival);
         let mut too_fast = Vec::new();
-        let (batch, record, columns, flags) = loop {
-            let Gathered { batch, record, mut columns, ends } = self.gather(source, frames, &too_fast)?;
+        let (batch, record, columns, flags, not_allowed) = loop {
+            let Gathered { batch, record, mut columns, ends, not_allowed } =
+                self.gather(source, frames, &too_fast)?;
             match self.spool.stamp(&mut columns, arrival) {
-                Ok(flags) => break (batch, record, columns, flags),
+                Ok(flags) => break (batch, record, columns, flags, not_allowed),
                 Err(readings) => {
                     let frame_of = |reading: &usize| ends.partition_point(|end| end <= reading);
                     too_fast.extend(readings.iter().map(frame_of));
@@ -143,7 +150,8 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
         count(&self.counters().repeated, batch.commit());
         count(&self.counters().accepted, taken as u64);
         count(&self.counters().quarantined, refused as u64);
-        Ok(SpoolTicket(ticket))
+        count(&self.counters().not_allowed, not_allowed.len() as u64);
+        Ok(Taken { ticket: SpoolTicket(ticket), not_allowed })
     }
 
     fn measured(

@@ -7,6 +7,7 @@ use pantau_journal::sim::SimFiles;
 use pantau_proto::Flags;
 use prost::Message as _;
 
+use super::types::Rights;
 use super::*;
 use crate::figures::value;
 use crate::spool::tests::{frame, intake, key, reopen};
@@ -121,4 +122,34 @@ fn what_the_gateway_measures_itself_has_the_time_of_the_poll_and_its_unit() {
             "plc-1/power 1.5 kW at 5002 arrival_time",
         ]
     );
+}
+
+#[test]
+fn what_a_source_may_not_send_is_refused_with_its_bytes_and_counted_and_the_rest_is_taken() {
+    let mut opened = reopen(&SimFiles::new());
+    let door = intake(&opened.spool);
+    let rights = Rights::new("a", &[], &[]);
+    let frames = [
+        frame("pantau/a/pm10", b"1", 1, None),
+        frame("pantau/b/pm10", b"2", 1, None),
+        frame("pantau/a/pm10", b"poison", 1, None),
+        frame("pantau/a/ph", b"7", 1, None),
+    ];
+    let taken = door.submit_of(Source { name: "c", rights: Some(&rights) }, &frames).unwrap();
+    assert_eq!(taken.not_allowed, [1]);
+    while opened.committer.commit_once().unwrap() {}
+    let counters = door.counters();
+    let counted = [&counters.accepted, &counters.quarantined, &counters.not_allowed].map(value);
+    assert_eq!(counted, [4, 2, 1]);
+    let mut reader = opened.spool.journal().reader(Position(0));
+    let records = std::iter::from_fn(move || reader.next().unwrap());
+    let record = records
+        .filter(|raw| raw.count == 4)
+        .map(|raw| Record::decode(raw.bytes.as_slice()).unwrap())
+        .next()
+        .unwrap();
+    let refused = &record.refused[0];
+    assert_eq!((refused.topic.as_str(), refused.payload.as_slice()), ("pantau/b/pm10", &b"2"[..]));
+    assert_eq!(refused.reason, i32::from(Reason::NotAllowed));
+    assert!(refused.detail.contains("may not publish for device \"b\""), "{}", refused.detail);
 }

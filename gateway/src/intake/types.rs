@@ -14,6 +14,8 @@ use std::future::Future;
 
 use pantau_proto::{Flags, TimeMs};
 
+pub use super::rights::{Rights, Source};
+
 /// One message from a device, not yet decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
@@ -111,13 +113,21 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// Resolves when everything of its call is durable.
     type Ticket: Future<Output = Result<(), Failed>> + Send + Unpin + 'static;
 
-    /// Decodes the frames and journals them as one record. Never blocks on the disk.
-    ///
-    /// `source` is the client identifier.
+    /// Decodes the frames and journals them as one record. What the source may not say becomes a refused record. Never
+    /// blocks on the disk.
     ///
     /// # Errors
     /// Nothing of the slice is taken when an error is returned.
-    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<Self::Ticket, SubmitError>;
+    fn submit_of(&self, source: Source<'_>, frames: &[Frame<'_>])
+    -> Result<Taken<Self::Ticket>, SubmitError>;
+
+    /// The same for a source that may say everything, by its name.
+    ///
+    /// # Errors
+    /// Nothing of the slice is taken when an error is returned.
+    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<Self::Ticket, SubmitError> {
+        self.submit_of(Source::trusted(source), frames).map(|taken| taken.ticket)
+    }
 
     /// Journals what `source`, a sensor of the gateway's own, measured at `at`, as one record. Values that are no readings
     /// (not finite, an unfit name) go to the quarantine, as payloads do. Never blocks on the disk.
@@ -143,6 +153,15 @@ pub trait Intake: Clone + Send + Sync + 'static {
 
     /// Resolves when it is worth trying again after [`SubmitError::Full`]. May resolve too early.
     fn room(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// A slice of frames that was taken.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// Resolves when everything of it is durable.
+    pub ticket: T,
+    /// The places of frames that the source was not allowed to send, rising: their bytes are in a refused record.
+    pub not_allowed: Vec<usize>,
 }
 
 /// Why nothing was taken.

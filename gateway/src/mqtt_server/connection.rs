@@ -25,7 +25,7 @@ use super::session::Kept;
 use super::stats::Stats;
 use super::strict::Violation;
 use super::{Clock, Config};
-use crate::intake::types::{Frame, Intake, SubmitError};
+use crate::intake::types::{Frame, Intake, Source, SubmitError};
 
 /// How long the last bytes may take to be written, and the client to hang up after them.
 const LINGER: Duration = Duration::from_secs(1);
@@ -80,17 +80,17 @@ pub(crate) async fn run<I: Intake>(
         greeted = handshake::greet(&context, &mut io, &mut inbuf, peer) => greeted,
     };
     let Greeted::Connect(first) = greeted else { return None };
-    let (wire, connect) = *first;
+    let (wire, connect, rights) = *first;
     let Opened { session, keep_alive, will } =
         handshake::open(&context, &mut io, connection, wire, connect).await?;
     tracing::debug!(%peer, client = session.client(), "connected");
-    let mut live = Live::new(&context, connection, session, inbuf, keep_alive);
+    let mut live = Live::new(&context, connection, session, inbuf, keep_alive, rights);
     let goodbye = live.serve(&mut io, &mut ends).await;
     tracing::debug!(%peer, client = live.session.client(), ?goodbye, "disconnected");
     let failed = goodbye == Goodbye::Failed || live.drain().await == Err(Goodbye::Failed);
     context.intake.shed(live.shed(), (context.clock.wall)());
     if let Some(will) = will.filter(|_| goodbye.leaves_will()) {
-        said_at_last(&context, live.session.client(), &will);
+        said_at_last(&context, live.source(), &will);
     }
     let mut session = live.session;
     let stats = &context.stats;
@@ -108,10 +108,10 @@ pub(crate) async fn run<I: Intake>(
 }
 
 /// Takes a will as a message at QoS 0, for nobody is left to send it again. It is not routed to anybody.
-fn said_at_last<I: Intake>(context: &Context<I>, client: &str, will: &Will) {
+fn said_at_last<I: Intake>(context: &Context<I>, source: Source<'_>, will: &Will) {
     let arrival = (context.clock.wall)();
     let frame = Frame { topic: &will.topic, payload: &will.payload, arrival, key: None };
-    if let Err(SubmitError::Full | SubmitError::TooLarge) = context.intake.submit(client, &[frame]) {
+    if let Err(SubmitError::Full | SubmitError::TooLarge) = context.intake.submit_of(source, &[frame]) {
         context.intake.shed(1, arrival);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
@@ -22,7 +23,7 @@ use super::session::{RECEIVE_MAX, Session};
 use super::sessions::{Grant, Refusal, Request};
 use super::strict::Violation;
 use super::wire::{self, First, Version, Wire};
-use crate::intake::types::Intake;
+use crate::intake::types::{Intake, Rights};
 
 /// Bytes of a CONNECT packet at most.
 const MAX_CONNECT: usize = 64 * 1024;
@@ -58,7 +59,7 @@ pub(crate) struct Opened {
 
 /// What came of the first packet.
 pub(crate) enum Greeted {
-    Connect(Box<(Wire, Connect)>),
+    Connect(Box<(Wire, Connect, Option<Arc<Rights>>)>),
     Closed,
 }
 
@@ -93,26 +94,29 @@ pub(crate) async fn greet<I: Intake>(
         }
         Ok(Some(Ok(First::Connect(connect)))) => *connect,
     };
-    let refusal = if connect.auth_method {
-        Some(BAD_METHOD)
+    let allowed = if connect.auth_method {
+        Err(BAD_METHOD)
     } else {
         match context.auth.check(connect.user.as_deref(), connect.password.as_deref()).await {
-            Verdict::Allowed => None,
-            Verdict::Anonymous => Some(NOT_AUTHORIZED),
+            Verdict::Allowed(rights) => Ok(rights),
+            Verdict::Anonymous => Err(NOT_AUTHORIZED),
             Verdict::WrongPassword => {
                 sleep(PENALTY).await;
-                Some(WRONG_PASSWORD)
+                Err(WRONG_PASSWORD)
             }
         }
     };
-    let refusal = refusal.or_else(|| (!valid_client_id(&connect)).then_some(BAD_CLIENT_ID));
-    if let Some(codes) = refusal {
-        tracing::info!(%peer, client = %connect.client.escape_debug(), reason = codes.1.reason(), "refused");
-        context.stats.refused.add(1);
-        refuse(io, &mut wire, codes).await;
-        return Greeted::Closed;
-    }
-    Greeted::Connect(Box::new((wire, connect)))
+    let allowed = allowed.and_then(|rights| valid_client_id(&connect).then_some(rights).ok_or(BAD_CLIENT_ID));
+    let rights = match allowed {
+        Ok(rights) => rights,
+        Err(codes) => {
+            tracing::info!(%peer, client = %connect.client.escape_debug(), reason = codes.1.reason(), "refused");
+            context.stats.refused.add(1);
+            refuse(io, &mut wire, codes).await;
+            return Greeted::Closed;
+        }
+    };
+    Greeted::Connect(Box::new((wire, connect, rights)))
 }
 
 async fn read_first(

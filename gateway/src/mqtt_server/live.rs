@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use super::packets::Filter;
 use super::pipeline::Work;
 use super::session::{Next, Session};
 use super::strict::Violation;
-use crate::intake::types::{Failed, Intake, SessionEvent, SubmitError};
+use crate::intake::types::{Failed, Intake, Rights, SessionEvent, Source, SubmitError, Taken};
 
 /// Bytes that a connection reads at once: at first, and when it has much to say.
 pub(crate) const READ: (usize, usize) = (4 * 1024, 32 * 1024);
@@ -46,6 +47,8 @@ pub(crate) struct Live<'a, I: Intake> {
     context: &'a Context<I>,
     connection: u64,
     pub(crate) session: Session,
+    /// What the client may say; without any, everything.
+    rights: Option<Arc<Rights>>,
     /// One for each outstanding batch of the session.
     tickets: VecDeque<I::Ticket>,
     inbuf: BytesMut,
@@ -70,12 +73,14 @@ impl<'a, I: Intake> Live<'a, I> {
         session: Session,
         inbuf: BytesMut,
         keep_alive: Duration,
+        rights: Option<Arc<Rights>>,
     ) -> Self {
         let now = (context.clock.monotonic)();
         Live {
             context,
             connection,
             session,
+            rights,
             tickets: VecDeque::new(),
             inbuf,
             read: READ.0,
@@ -92,6 +97,11 @@ impl<'a, I: Intake> Live<'a, I> {
     /// Messages that nobody sends again and that would be given up now.
     pub(crate) fn shed(&self) -> u64 {
         if self.withheld { self.session.unconfirmed() } else { 0 }
+    }
+
+    /// Who speaks.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source { name: self.session.client(), rights: self.rights.as_deref() }
     }
 
     /// Waits for every outstanding ticket.
@@ -198,9 +208,13 @@ impl<'a, I: Intake> Live<'a, I> {
                 Work::Frames(messages) => {
                     let messages = messages.min(most);
                     let frames = self.session.frames(messages, self.arrival);
-                    let taken = self.context.intake.submit(self.session.client(), &frames);
+                    let taken = self.context.intake.submit_of(self.source(), &frames);
                     drop(frames);
-                    (taken.inspect(|_| self.session.accepted(messages, self.arrival)), messages)
+                    let taken = taken.map(|Taken { ticket, not_allowed }| {
+                        self.session.accepted(messages, self.arrival, &not_allowed);
+                        ticket
+                    });
+                    (taken, messages)
                 }
             };
             match taken {

@@ -50,6 +50,7 @@ pub use outbound::{MAX_MESSAGE, Outbound, OutboundError, RETAINED};
 pub use stats::{Count, Stats};
 #[cfg(test)]
 pub(crate) use tests::packets;
+pub(crate) use topics::{is_filter as is_topic_filter, matches as topic_matches};
 
 /// Bounds and users of the listener.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@
 use bytes::BufMut;
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v5::DisconnectReasonCode as Reason;
-use rmqtt_codec::v5::{PublishAck2Reason, RetainHandling};
+use rmqtt_codec::v5::{PublishAck2Reason, PublishAckReason, RetainHandling};
 use rmqtt_codec::{v3, v5};
 
 use super::strict::{Violation, protocol};
@@ -79,11 +79,14 @@ impl Will {
     }
 }
 
-/// An acknowledgement of two bytes of identifier. It is the same in both versions, as success needs no code.
+/// An acknowledgement of two bytes of identifier. It is the same in both versions where it is a success, which needs no code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ack {
     /// PUBACK.
     Stored(u16),
+    /// PUBACK for a message that the client was not allowed to send. Its bytes are kept, so this one waits for its ticket
+    /// as the others do.
+    NotAllowed(u16),
     /// PUBREC.
     Received(u16),
     /// PUBCOMP.
@@ -93,18 +96,31 @@ pub(crate) enum Ack {
 }
 
 impl Ack {
+    /// The answer to the same message where it was refused. Only MQTT 5.0 can say it, and only at QoS 1: a PUBREC with an
+    /// error would end the exchange on the client's side while its id is held, durably, on ours.
+    pub(crate) fn not_allowed(self) -> Self {
+        match self {
+            Ack::Stored(id) => Ack::NotAllowed(id),
+            other => other,
+        }
+    }
+
     /// Appends the packet.
     pub(crate) fn write(self, v5: bool, out: &mut impl BufMut) {
         let (head, packet_id) = match self {
-            Ack::Stored(id) => (0x40, id),
+            Ack::Stored(id) | Ack::NotAllowed(id) => (0x40, id),
             Ack::Received(id) => (0x50, id),
             Ack::Complete(id) | Ack::NotHeld(id) => (0x70, id),
         };
         let [high, low] = packet_id.to_be_bytes();
-        if v5 && matches!(self, Ack::NotHeld(_)) {
-            out.put_slice(&[head, 3, high, low, u8::from(PublishAck2Reason::PacketIdNotFound)]);
-        } else {
-            out.put_slice(&[head, 2, high, low]);
+        let reason = match self {
+            Ack::NotHeld(_) => Some(u8::from(PublishAck2Reason::PacketIdNotFound)),
+            Ack::NotAllowed(_) => Some(u8::from(PublishAckReason::NotAuthorized)),
+            _ => None,
+        };
+        match reason.filter(|_| v5) {
+            Some(reason) => out.put_slice(&[head, 3, high, low, reason]),
+            None => out.put_slice(&[head, 2, high, low]),
         }
     }
 }

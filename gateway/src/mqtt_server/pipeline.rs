@@ -84,7 +84,10 @@ impl Pipeline {
     /// Whether this acknowledgement is owed already. Asked only for repeats, which are rare.
     pub(crate) fn owes(&self, ack: Ack) -> bool {
         self.pending.iter().any(|item| item.ack() == Some(ack))
-            || self.outstanding.iter().any(|batch| batch.acks.contains(&ack))
+            || self
+                .outstanding
+                .iter()
+                .any(|batch| batch.acks.contains(&ack) || batch.acks.contains(&ack.not_allowed()))
     }
 
     /// What goes to the intake next. Answers that need no journal join the batch before them or leave at once.
@@ -116,22 +119,32 @@ impl Pipeline {
         frames
     }
 
-    /// The intake has taken the first `count` messages. `stored` hears of each that has a key.
-    pub(crate) fn accepted(&mut self, count: usize, mut stored: impl FnMut(&DeliveryKey)) {
+    /// The intake has taken the first `count` messages, those at the places in `not_allowed` (rising) as refused. `stored`
+    /// hears of each that has a key.
+    pub(crate) fn accepted(
+        &mut self,
+        count: usize,
+        not_allowed: &[usize],
+        mut stored: impl FnMut(&DeliveryKey),
+    ) {
         let mut batch = Outstanding { acks: Vec::with_capacity(count), bytes: 0 };
         let (mut messages, mut items) = (0, 0);
         for item in &self.pending {
+            let mut ack = item.ack();
             match item {
                 Item::Store { .. } if messages == count => break,
                 Item::Store { key, .. } => {
                     batch.bytes += item.bytes();
                     key.iter().for_each(&mut stored);
+                    if not_allowed.binary_search(&messages).is_ok() {
+                        ack = ack.map(Ack::not_allowed);
+                    }
                     messages += 1;
                 }
                 Item::Answer(_) => {}
                 Item::Release(_) => break,
             }
-            batch.acks.extend(item.ack());
+            batch.acks.extend(ack);
             items += 1;
         }
         self.pending.drain(..items);

@@ -263,10 +263,10 @@ impl Session {
         self.pipeline.frames(count, arrival)
     }
 
-    /// The intake has taken the first `count` messages as of `arrival`.
-    pub(crate) fn accepted(&mut self, count: usize, arrival: TimeMs) {
+    /// The intake has taken the first `count` messages as of `arrival`, those at the places in `not_allowed` as refused.
+    pub(crate) fn accepted(&mut self, count: usize, arrival: TimeMs, not_allowed: &[usize]) {
         let deliveries = &mut self.kept.deliveries;
-        self.pipeline.accepted(count, |key| {
+        self.pipeline.accepted(count, not_allowed, |key| {
             if key.kind == types::Delivery::AtLeastOnce {
                 deliveries.stored(key.packet_id, key.hash, arrival);
             }

@@ -117,12 +117,17 @@ fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result 
 }
 
 /// Name without `_total`, help, value.
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 12] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 13] {
     [
         ("accepted", "Readings, refused payloads and shed messages taken since the start", figures.accepted),
         ("spooled", "Positions synced to the disk since the start", figures.spooled),
         ("acked", "Positions that ingest acknowledged since the start", figures.acked),
-        ("quarantined", "Payloads that could not be read", figures.quarantined),
+        ("quarantined", "Payloads that could not be read, or were not allowed", figures.quarantined),
+        (
+            "not_allowed",
+            "Payloads that their sender had no right to send; they count as quarantined, too",
+            figures.not_allowed,
+        ),
         ("rejected", "Readings that ingest put into quarantine", figures.rejected),
         ("lost", "Readings given up: the disk was damaged, or they were shed", figures.lost),
         (

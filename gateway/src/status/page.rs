@@ -145,6 +145,7 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
         (say("Menunggu, ukuran", "Waiting, size"), bytes(figures.backlog_bytes)),
         (say("Menunggu, paling lama", "Waiting, longest"), duration(figures.backlog_ms)),
         (say("Tidak terbaca (karantina)", "Unreadable (quarantine)"), number(figures.quarantined)),
+        (say("Di antaranya tanpa hak", "Of these, sent without the right to"), number(figures.not_allowed)),
         (say("Ditolak ingest (karantina)", "Refused by ingest (quarantine)"), number(figures.rejected)),
         (say("Hilang", "Lost"), number(figures.lost)),
         (

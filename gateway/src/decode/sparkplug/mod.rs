@@ -57,6 +57,13 @@ struct Topic<'t> {
     device: Option<&'t str>,
 }
 
+/// The edge node and the device that a message on a topic speaks for: it changes what is known of both.
+pub(super) fn speaks_for(topic: &str) -> impl Iterator<Item = &str> {
+    // A host's STATE is about no node.
+    let levels = if topic.split('/').nth(1) == Some("STATE") { 0 } else { 2 };
+    topic.split('/').skip(3).take(levels)
+}
+
 pub(super) fn decode(
     message: Message<'_>,
     fields: &Fields,

@@ -13,7 +13,7 @@ fn user(name: &str, password: &str) -> User {
     let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
     let salt = SaltString::from_b64("c29tZXNhbHQ").unwrap();
     let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap();
-    User { name: name.to_owned(), password_hash: hash.to_string() }
+    User { name: name.to_owned(), password_hash: hash.to_string(), devices: Vec::new(), topics: Vec::new() }
 }
 
 async fn code_v3(server: std::net::SocketAddr, user: Option<&str>, password: Option<&str>) -> u8 {
@@ -65,7 +65,7 @@ async fn a_wrong_password_is_answered_late() {
 
 #[tokio::test]
 async fn a_bad_hash_in_the_configuration_is_named() {
-    let bad = User { name: "dev".into(), password_hash: "secret".into() };
+    let bad = User { password_hash: "secret".into(), ..user("dev", "x") };
     let config = Config { users: vec![bad], ..Config::default() };
     let error = Server::new(config, TestIntake::default(), &[], clock()).err().unwrap();
     assert!(matches!(error, UserError::Hash { name, .. } if name == "dev"));
@@ -174,4 +174,43 @@ async fn a_client_that_never_reads_its_acks_is_not_read_any_more_and_harms_nobod
         wait_for(|| server.stats.timed_out.get() == 1).await;
     };
     tokio::join!(flood, work);
+}
+
+#[tokio::test]
+async fn who_publishes_what_it_may_not_is_told_where_the_version_can_say_it_and_stays_connected() {
+    let intake = TestIntake::default();
+    let limited = User { topics: vec!["pantau/other/#".into()], ..user("dev", "secret") };
+    let config = Config { users: vec![limited], ..Config::default() };
+    let server = start(config, &intake).await;
+    let connect = v5::Connect {
+        username: Some("dev".into()),
+        password: Some("secret".into()),
+        ..v5_connect("five", true, 60)
+    };
+    let (mut device, _) = Client::v5(server.address, connect).await;
+    device.publish(1, 1, false, "one").await;
+    device.publish(2, 2, false, "two").await;
+    match device.next().await {
+        Some(MqttPacket::V5(v5::Packet::PublishAck(ack))) => assert_eq!(u8::from(ack.reason_code), 0x87),
+        other => panic!("{other:?}"),
+    }
+    // An exchange at QoS 2 goes on to its end.
+    match device.next().await {
+        Some(MqttPacket::V5(v5::Packet::PublishReceived(ack))) => assert_eq!(u8::from(ack.reason_code), 0),
+        other => panic!("{other:?}"),
+    }
+    device.release(2).await;
+    assert!(matches!(device.next().await, Some(MqttPacket::V5(v5::Packet::PublishComplete(_)))));
+    let mut device = Client::open(server.address, false).await;
+    let mut connect = v3_connect("three", true);
+    (connect.username, connect.password) = (Some("dev".into()), Some("secret".into()));
+    device.send(MqttPacket::V3(connect.into())).await;
+    assert!(matches!(device.next().await, Some(MqttPacket::V3(v3::Packet::ConnectAck(_)))));
+    for packet_id in [1, 2] {
+        device.publish(1, packet_id, false, "three").await;
+        assert_eq!(device.answer().await, format!("PUBACK {packet_id}"));
+    }
+    // Nothing was lost without a trace: the intake has the bytes of all.
+    assert_eq!(intake.stored(), ["one", "two", "three", "three"]);
+    assert_eq!(server.stats.violations.get(), 0);
 }

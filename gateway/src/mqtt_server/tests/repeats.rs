@@ -234,7 +234,7 @@ impl World {
                 let of_id = |n: &&usize| self.messages[**n].id == id;
                 self.loose.push(*self.in_flight.iter().find(of_id).unwrap());
             }
-            session.accepted(count, arrival);
+            session.accepted(count, arrival, &[]);
             self.tickets += 1;
         }
         self.sync();

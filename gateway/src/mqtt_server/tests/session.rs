@@ -84,7 +84,7 @@ impl Bench {
                         let payload = String::from_utf8(frame.payload.to_vec()).unwrap();
                         self.stored.push((payload, frame.key.map(|key| key.kind)));
                     }
-                    self.session.accepted(count, self.now);
+                    self.session.accepted(count, self.now, &[]);
                 }
             }
             self.tickets += 1;

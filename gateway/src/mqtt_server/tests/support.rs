@@ -21,7 +21,9 @@ use tokio_util::codec::{Decoder, Encoder};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Clock, Config, Outbound, Server, Stats};
-use crate::intake::types::{Failed, Frame, Intake, Measured, RecoveredSession, SessionEvent, SubmitError};
+use crate::intake::types::{
+    Failed, Frame, Intake, Measured, RecoveredSession, SessionEvent, Source, SubmitError, Taken,
+};
 
 /// What was journaled, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +148,7 @@ impl TestIntake {
 impl Intake for TestIntake {
     type Ticket = Ticket;
 
-    fn submit(&self, source: &str, frames: &[Frame<'_>]) -> Result<Ticket, SubmitError> {
+    fn submit_of(&self, source: Source<'_>, frames: &[Frame<'_>]) -> Result<Taken<Ticket>, SubmitError> {
         let mut state = self.state.lock().unwrap();
         if state.full {
             return Err(SubmitError::Full);
@@ -155,15 +157,20 @@ impl Intake for TestIntake {
             return Err(SubmitError::TooLarge);
         }
         state.submits += 1;
-        for frame in frames {
+        let mut not_allowed = Vec::new();
+        for (n, frame) in frames.iter().enumerate() {
+            // As the real one refuses topics; what a payload speaks for it cannot tell.
+            if source.rights.is_some_and(|rights| !rights.topic(frame.topic)) {
+                not_allowed.push(n);
+            }
             state.journal.push(Entry::Stored {
-                source: source.to_owned(),
+                source: source.name.to_owned(),
                 topic: frame.topic.to_owned(),
                 payload: frame.payload.to_vec(),
                 key: frame.key.map(|key| key.packet_id),
             });
         }
-        Ok(state.ticket())
+        Ok(Taken { ticket: state.ticket(), not_allowed })
     }
 
     fn measured(&self, source: &str, readings: &[Measured<'_>], at: TimeMs) -> Result<Ticket, SubmitError> {
