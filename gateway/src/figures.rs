@@ -34,6 +34,8 @@ pub(crate) struct Counters {
     pub(crate) repeated: AtomicU64,
     /// 1 while a stream to ingest is open.
     pub(crate) connected: AtomicU64,
+    /// 1 once the clock is trusted.
+    pub(crate) clock_trusted: AtomicU64,
 }
 
 /// Adds to a counter.
@@ -53,6 +55,7 @@ pub(crate) struct Figures {
     pub(crate) gateway: String,
     pub(crate) epoch: String,
     pub(crate) connected: bool,
+    pub(crate) clock_trusted: bool,
     pub(crate) connections: u64,
     pub(crate) accepted: u64,
     /// Positions synced since the process began.
@@ -158,6 +161,7 @@ impl Figures {
             gateway: gateway.to_owned(),
             epoch: spool.epoch().to_string(),
             connected: value(&counters.connected) != 0,
+            clock_trusted: value(&counters.clock_trusted) != 0,
             accepted: value(&counters.accepted),
             spooled: stats.synced.0.saturating_sub(spool.began().0),
             acked: value(&counters.acked),

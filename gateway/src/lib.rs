@@ -27,6 +27,7 @@ pub mod polled;
 pub mod room;
 mod spool;
 mod status;
+mod trust;
 mod uplink;
 mod wiring;
 

@@ -58,6 +58,20 @@ pub struct Gateway {
     pub data_dir: PathBuf,
     /// How often the spool syncs.
     pub profile: Profile,
+    /// When the machine's clock is believed.
+    pub clock: ClockTrust,
+}
+
+/// When the machine's clock is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClockTrust {
+    /// On a board without a clock of its own as `Kernel`; elsewhere also before that, unless it is certainly wrong.
+    Auto,
+    /// Only once the kernel says that it is synchronised (NTP, PTP, GPS).
+    Kernel,
+    /// At once.
+    Always,
 }
 
 /// How often the spool syncs.
@@ -178,7 +192,12 @@ const fn loopback(port: u16) -> SocketAddr {
 
 impl Default for Gateway {
     fn default() -> Self {
-        Self { id: "gateway-1".into(), data_dir: "pantau-gateway-data".into(), profile: Profile::Fast }
+        Self {
+            id: "gateway-1".into(),
+            data_dir: "pantau-gateway-data".into(),
+            profile: Profile::Fast,
+            clock: ClockTrust::Auto,
+        }
     }
 }
 

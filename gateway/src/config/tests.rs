@@ -26,8 +26,8 @@ fn the_printed_default_is_valid_and_says_the_defaults() {
     assert_eq!(format!("{printed:?}"), format!("{default:?}"));
     // What is commented out as a default is one: with the comment signs gone it still says the same.
     let keys = [
-        "profile", "listen", "max_", "anyone", "topics", "format", "free_", "segment", "keep", "url",
-        "window", "retry", "level", "[[decode", "backend", "gpiochip",
+        "profile", "clock =", "listen", "max_", "anyone", "topics", "format", "free_", "segment", "keep",
+        "url", "window", "retry", "level", "[[decode", "backend", "gpiochip",
     ];
     let uncommented: Vec<&str> = DEFAULT_TOML
         .lines()

@@ -129,6 +129,11 @@ impl<F: FileLayer> Spool<F> {
         locked(&self.shared.ordered).state.epoch.unwrap_or(Epoch(0))
     }
 
+    /// The latest time at which anything came in, or 1970.
+    pub(crate) fn latest_arrival(&self) -> TimeMs {
+        TimeMs(locked(&self.shared.ordered).state.latest_arrival)
+    }
+
     /// Gives untimed readings their arrival stamps; returns the flags of all readings, or none where none has any.
     ///
     /// # Errors

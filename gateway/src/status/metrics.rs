@@ -160,13 +160,18 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 13] {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
-fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 10] {
+fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 11] {
     [
         ("backlog_readings", "Synced and not acknowledged by ingest", figures.backlog_readings as f64),
         ("backlog_bytes", "Bytes of the segments that hold the backlog", figures.backlog_bytes as f64),
         ("backlog_seconds", "Age of the oldest reading in the backlog", figures.backlog_ms as f64 / 1_000.0),
         ("connections", "Open MQTT connections", figures.connections as f64),
         ("connected", "1 while the stream to ingest stands", f64::from(u8::from(figures.connected))),
+        (
+            "clock_trusted",
+            "1 once the machine's clock is trusted",
+            f64::from(u8::from(figures.clock_trusted)),
+        ),
         ("spool_bytes", "Bytes of the spool on the disk", figures.spool_bytes as f64),
         ("spool_max_bytes", "Bytes that the spool may take", figures.spool_max_bytes as f64),
         ("devices_online", "Devices that said they are online", figures.online.online as f64),

@@ -105,6 +105,15 @@ fn state(figures: &Figures, language: Language) -> (bool, &'static str) {
             ),
         );
     }
+    if !figures.clock_trusted {
+        return (
+            true,
+            language.say(
+                "Jam belum dipercaya: data tanpa waktu sendiri ditandai.",
+                "The clock is not trusted yet: readings without a time of their own are flagged.",
+            ),
+        );
+    }
     if figures.brokers.iter().any(|broker| matches!(broker.state, State::Away(_) | State::Refused(_))) {
         return (
             true,
@@ -135,6 +144,14 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
         count => format!("{:.1} ms", figures.fsync.sum * 1_000.0 / count as f64),
     };
     vec![
+        (
+            say("Jam", "Clock"),
+            match figures.clock_trusted {
+                true => say("dipercaya", "trusted"),
+                false => say("belum dipercaya", "not trusted yet"),
+            }
+            .to_owned(),
+        ),
         (say("Perangkat tersambung", "Devices connected"), number(figures.connections)),
         (say("Perangkat daring", "Devices that said they are online"), number(figures.online.online)),
         (say("Perangkat luring", "Devices that are said to be offline"), number(figures.online.offline)),

@@ -21,6 +21,7 @@ fn figures() -> Figures {
     Figures {
         gateway: "gw<1>".into(),
         connected: true,
+        clock_trusted: true,
         accepted: 1_234_567,
         backlog_readings: 12,
         backlog_ms: 3_500,
@@ -74,6 +75,7 @@ fn the_page_says_what_is_wrong() {
         get(figures, "/", "en").1
     };
     assert!(say(|figures| figures.connected = false).contains("Not connected to ingest"));
+    assert!(say(|figures| figures.clock_trusted = false).contains("The clock is not trusted yet"));
     assert!(say(|figures| figures.full = true).contains("The spool is full"));
     assert!(say(|figures| figures.poisoned = true).contains("The disk failed"));
 }
@@ -95,6 +97,7 @@ fn the_metrics_name_every_figure() {
         "pantau_gateway_withheld_total 0",
         "pantau_gateway_redelivered_total 0",
         "pantau_gateway_connections 0",
+        "pantau_gateway_clock_trusted 1.0",
         "pantau_gateway_fsync_seconds_count 4",
         "pantau_gateway_fsync_seconds_bucket{le=\"0.002\"} 4",
     ] {

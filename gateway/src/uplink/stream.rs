@@ -244,7 +244,10 @@ impl<F: FileLayer> Sending<'_, F> {
             lag_ms,
             quarantined: value(&counters.quarantined),
             lost: value(&counters.lost),
-            clock: Clock::Unspecified.into(),
+            clock: match value(&counters.clock_trusted) {
+                0 => Clock::Untrusted.into(),
+                _ => Clock::Trusted.into(),
+            },
             next: self.spool.journal().synced().0,
         };
         if self.outbound.capacity() > 4 {
