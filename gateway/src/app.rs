@@ -3,13 +3,14 @@
 //! ```text
 //! mqtt_server ─┐
 //! mqtt_client ─┼► intake ─► spool ─► uplink         each a task, the spool's committer a thread
-//! polled ──────┘              │                      a task a bus, and a thread where its drivers block
-//!                             ▲  └─► keeper         (frees what is acked)
-//!                             └───── status
+//! buses ───────┘              ▲  └─► keeper         (frees what is acked)
+//! (app/buses.rs)              └───── status
 //! ```
 //! Always: every task and thread is joined; one that ends unasked ends the process with an error; a graceful stop goes
 //! from the front to the back (take no more, sync, let the uplink empty the spool for a while, close) and takes at
 //! most ten seconds.
+
+mod buses;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::buses::Buses;
 use crate::clock;
 use crate::config::Config;
 use crate::decode::Decoder;
@@ -30,7 +32,7 @@ use crate::figures::{BrokerFigures, Counters, Figures, SensorFigures, value};
 use crate::intake::SpoolIntake;
 use crate::mqtt_client::{self, BrokerStats, Publisher};
 use crate::mqtt_server::{self, Count, Server, Stats};
-use crate::polled::{self, Poller, SensorStats};
+use crate::polled::{self, SensorStats};
 use crate::room::{self, Watch};
 use crate::spool::{self, Spool, SpoolError};
 use crate::status;
@@ -160,22 +162,14 @@ async fn run_on<F: FileLayer>(
     let clients: Vec<_> = brokers.into_iter().map(client).collect();
     let (listener, outbound) = Server::new(wiring::listener(&config.mqtt), intake.clone(), &sessions, clock)?;
     drop((sessions, of_brokers));
-    let mut workers = Vec::new();
-    let mut pollers = Vec::new();
-    for bus in wiring::pin_buses(&config) {
-        let (blocking, worker) = polled::blocking(bus.sensors);
-        let thread = std::thread::Builder::new().name("sensors".into());
-        workers.push((bus.name.clone(), thread.spawn(move || worker.run()).map_err(AppError::Thread)?));
-        pollers.push(Poller::new(bus.name, blocking, bus.plans, intake.clone(), clock));
-    }
+    let buses = Buses::new(&config, &intake, clock);
     let stats = Sources {
         listener: listener.stats(),
         brokers: clients.iter().map(|client| client.stats()).collect(),
-        sensors: pollers.iter().flat_map(Poller::stats).collect(),
+        sensors: buses.stats(),
     };
     let publishers: Vec<Publisher> = clients.iter().map(|client| client.publisher()).collect();
-    // The listener, the brokers' subscribers and the buses.
-    let sources = 1 + clients.len() + pollers.len();
+    let sources = 1 + clients.len() + buses.count();
     let uplink = Uplink::new(spool.clone(), &config.gateway.id, &config.uplink)?;
 
     let committer = opened.committer;
@@ -202,9 +196,7 @@ async fn run_on<F: FileLayer>(
             Ok(())
         });
     }
-    for poller in pollers {
-        start(&mut tasks, BUS, poller.run(stops.mqtt.clone()));
-    }
+    let threads = buses.start(&stops.mqtt, &mut |bus| start(&mut tasks, BUS, bus))?;
     start(&mut tasks, "the uplink", {
         let stop = stops.uplink.clone();
         async move {
@@ -257,7 +249,7 @@ async fn run_on<F: FileLayer>(
         tracing::warn!("a task did not end in time and is cut off");
         tasks.shutdown().await;
     }
-    polled::join(workers).await;
+    polled::join(threads).await;
     spool.save_acks();
     spool.journal().close();
     drop(spool);

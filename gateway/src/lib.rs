@@ -20,6 +20,7 @@ mod fuzz;
 pub mod inspect;
 pub mod intake;
 pub mod logging;
+pub mod modbus;
 pub mod mqtt_client;
 pub mod mqtt_server;
 mod pins;

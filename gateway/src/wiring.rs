@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::{self, Config, Profile};
 use crate::pins::{self, PinBus};
 use crate::spool::Bounds;
-use crate::{clock, mqtt_client, mqtt_server};
+use crate::{clock, modbus, mqtt_client, mqtt_server, polled};
 
 /// How long connections may take to end when the gateway stops.
 pub(crate) const MQTT_GRACE: Duration = Duration::from_secs(3);
@@ -63,6 +63,66 @@ pub(crate) fn pin_buses(config: &Config) -> Vec<PinBus> {
     }
     let backend = pins::backend(config.pins.backend, &config.pins.gpiochip);
     pins::buses(setups, &backend, &config.gateway.data_dir.join("pins"), clock::monotonic)
+}
+
+/// A Modbus bus with its name and the plans of its devices.
+pub(crate) struct ModbusBus {
+    pub(crate) name: String,
+    pub(crate) way: modbus::Way,
+    pub(crate) devices: Vec<modbus::Device>,
+    pub(crate) plans: Vec<polled::Plan>,
+}
+
+/// The Modbus buses.
+pub(crate) fn modbus_buses(config: &Config) -> Vec<ModbusBus> {
+    let bus = |bus: &config::Modbus| {
+        let (baud, parity, stop_bits) = (bus.baud, bus.parity, bus.stop_bits);
+        let way = match (&bus.serial, bus.address()) {
+            (Some(path), _) => modbus::Way::Serial(path.clone(), modbus::Line { baud, parity, stop_bits }),
+            (None, address) => {
+                let (host, port) = address?;
+                modbus::Way::Tcp { host, port, rtu: bus.framing == config::Framing::Rtu }
+            }
+        };
+        let name = format!("{} {}", bus.name, way.name());
+        let (devices, plans) = bus.device.iter().map(modbus_device).unzip();
+        Some(ModbusBus { name, way, devices, plans })
+    };
+    // The configuration's check refuses one without an address.
+    config.modbus.iter().filter_map(bus).collect()
+}
+
+fn modbus_device(device: &config::Device) -> (modbus::Device, polled::Plan) {
+    let register = |register: &config::Register| modbus::registers::Register {
+        name: register.quantity.clone(),
+        table: register.table(),
+        address: register.address,
+        kind: register.kind(),
+        order: register.order(),
+        scale: modbus::registers::Scale::new(register.scale, register.offset),
+        none: register.none.clone(),
+    };
+    let series = |register: &config::Register| polled::Series {
+        name: format!("{}/{}", device.name, register.quantity),
+        unit: register.unit.clone(),
+    };
+    let plan = polled::Plan {
+        name: device.name.clone(),
+        series: device.registers.iter().map(series).collect(),
+        period: device.period,
+        // Only for a device whose many answers come so slowly that the next poll is due: silence ends a poll before.
+        timeout: device.period.max(device.timeout * 2),
+        retries: device.retries,
+        faulty_after: device.faulty_after,
+    };
+    let device = modbus::Device {
+        id: device.id,
+        timeout: device.timeout,
+        registers: device.registers.iter().map(register).collect(),
+        max_gap: device.max_gap,
+        max_read: device.max_read,
+    };
+    (device, plan)
 }
 
 /// The spool's.

@@ -75,6 +75,7 @@ impl Config {
             }
         }
         super::pins::check(&self.pins)?;
+        super::modbus::check(&self.modbus, &self.pins)?;
         self.check_spool()?;
         self.check_uplink()?;
         if exposed(self.status.listen) && !self.status.anyone_on_the_network_may_read {
@@ -222,6 +223,16 @@ impl Config {
         }
         between("uplink.window", self.uplink.window, 1, 1_024)
     }
+}
+
+/// Checks what people call a bus, a broker or a sensor; that of a sensor is also the device of its series.
+pub(super) fn plain_name(name: &str, key: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        let what = format!("{name:?} is no name");
+        return Err(Fault::new(key, what, "use 1 to 64 letters, digits and . _ -"));
+    }
+    Ok(())
 }
 
 fn is_argon2(hash: &str) -> bool {

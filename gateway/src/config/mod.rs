@@ -5,6 +5,7 @@
 
 mod check;
 mod decode;
+mod modbus;
 mod mqtt_client;
 mod pins;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use pantau_settings::{Secret, Size, address, duration};
 use serde::Deserialize;
 
 pub use self::decode::{DecodeRule, Format, JsonReading, JsonRule, Simulated};
+pub use self::modbus::{Device, Framing, Modbus, Register};
 pub use self::mqtt_client::{MqttClient, Protocol};
 pub use self::pins::{PinKind, PinSensor, Pins};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub mqtt_client: Vec<MqttClient>,
     /// Sensors at the pins of the board.
     pub pins: Pins,
+    /// Buses of devices that are asked by Modbus.
+    pub modbus: Vec<Modbus>,
     /// Topic filters and their payload formats, the first match decides; empty: `pantau/#` is `pantau`.
     pub decode: Vec<DecodeRule>,
     /// Bounds of the spool.

@@ -92,10 +92,7 @@ impl MqttClient {
 
     pub(super) fn check(&self, key: &dyn Fn(&str) -> String) -> Result<(), Fault> {
         let fault = |name: &str, what: String, mend: &str| Err(Fault::new(key(name), what, mend));
-        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(is_plain) {
-            let what = format!("{:?} is no name", self.name);
-            return fault("name", what, "use 1 to 64 letters, digits and . _ -");
-        }
+        super::check::plain_name(&self.name, &key("name"))?;
         if self.url.starts_with("mqtts://") {
             let what = "TLS to a broker is not built into this version".to_owned();
             return fault(

@@ -123,6 +123,66 @@ fn a_value_that_breaks_a_rule_is_named_with_its_line() {
     }
 }
 
+/// A bus on line 3, its device on line 6, its registers on line 9.
+fn modbus(way: &str, device: &str, registers: &str) -> String {
+    format!(
+        "[mqtt]\nanonymous = true\n[[modbus]]\nname = \"b\"\n{way}\n[[modbus.device]]\nname = \"m\"\n{device}\nregisters = [{registers}]\n"
+    )
+}
+
+#[test]
+fn a_modbus_register_that_cannot_be_is_named_with_its_line_and_mend() {
+    let (tcp, id, good) = ("tcp = \"x\"", "id = 1", "{ address = 0, quantity = \"power\" }");
+    let register = |text: &str| modbus(tcp, id, &format!("{{ {text} }}"));
+    let again = modbus("tcp = \"x:502\"", id, good).replace("[mqtt]\nanonymous = true\n", "");
+    let twice = modbus(tcp, id, good) + &again;
+    for (text, line, word) in [
+        (modbus("", id, good), 4, "exactly one of tcp and serial"),
+        (modbus("tcp = \"x\"\nserial = \"/dev/ttyS0\"", id, good), 4, "exactly one of tcp and serial"),
+        (modbus("tcp = \"x:0\"", id, good), 5, "10.0.0.7:502"),
+        (modbus("serial = \"ttyS0\"", id, good), 5, "/dev/ttyUSB0"),
+        (modbus("serial = \"/dev/ttyS0\"", "id = 0", good), 8, "between 1 and 247"),
+        (modbus(tcp, "id = 1\ntimeout = \"20s\"", good), 9, "a longer period"),
+        (modbus(tcp, "id = 1\nperiod = \"10ms\"", good), 9, "100ms and a day"),
+        (modbus(tcp, "id = 1\nmax_read = 126", good), 9, "between 4 and 125"),
+        (modbus(tcp, id, ""), 9, "list 1 to 1,000"),
+        (modbus(tcp, id, &format!("{good}, {good}")), 9, "quantity/channel"),
+        (register("address = 0, quantity = \"powr\""), 9, "no quantity \"powr\""),
+        (register("address = 0, quantity = \"power\", unit = \"V\""), 9, "no unit of power"),
+        (register("address = 0, quantity = \"power/a b\""), 9, "no name of a series"),
+        (register("address = 65535, type = \"u32\", quantity = \"power\""), 9, "40001 is holding 0"),
+        (register("read = \"coil\", type = \"u16\", address = 0, quantity = \"switch\""), 9, "one bit"),
+        (
+            register("type = \"bits\", bit = 15, bits = 2, address = 0, quantity = \"switch\""),
+            9,
+            "0, the lowest",
+        ),
+        (register("address = 0, quantity = \"power\", scale = 0"), 9, "not 0"),
+        (register("address = 0, quantity = \"power\", type = \"u8\""), 9, "u16"),
+        (twice, 11, "the same line as"),
+        (
+            format!(
+                "{}[[pins.sensor]]\nname = \"m\"\nkind = \"pms5003\"\nbus = \"/dev/ttyS0\"\n",
+                modbus("serial = \"/dev/ttyS0\"", id, good)
+            ),
+            4,
+            "the same line as \"m\"",
+        ),
+        (
+            format!("{}[[pins.sensor]]\nname = \"m\"\nkind = \"bme280\"\n", modbus(tcp, id, good)),
+            7,
+            "there twice",
+        ),
+    ] {
+        let error = wrong(&text);
+        assert!(error.to_string().contains(word), "{error}\n{text}");
+        assert_eq!(error.line, line, "{error}");
+    }
+    let parsed = parse(&register("read = \"coil\", address = 7, quantity = \"switch/pump\"")).unwrap();
+    assert_eq!(parsed.modbus[0].address(), Some(("x".into(), 502)));
+    assert_eq!(parsed.modbus[0].device[0].registers[0].address, 7);
+}
+
 #[test]
 fn an_open_listener_is_allowed_in_plain_words_or_with_users() {
     parse("[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true\nanyone_on_the_network_may_publish = true")

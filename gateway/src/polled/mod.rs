@@ -10,7 +10,7 @@
 //! - A bus asks one sensor at a time, the one that is due the longest; buses do not wait for one another.
 //! - Polls stand on a grid of the period, aligned with the wall clock (schedule.rs). A period without a poll is counted,
 //!   never caught up.
-//! - A poll ends at its timeout, is tried again only where that ends before the next one is due, and a sensor that does
+//! - A poll ends at its timeout, is tried again only where that should end before the next one is due, and a sensor that does
 //!   not answer several times is faulty, with the reason and since when, until it answers (health.rs). One that is faulty
 //!   is asked more rarely, so that its timeouts cost the others little.
 //! - Readings have the time at which their poll was made, and go through the intake like those of messages. Nobody sends
@@ -45,7 +45,7 @@ pub struct Plan {
     pub series: Vec<Series>,
     /// Time between two polls, at least [`LEAST_PERIOD`].
     pub period: Duration,
-    /// How long a poll may take.
+    /// How long a poll may take. (A bus may give up before; it knows better why.)
     pub timeout: Duration,
     /// How often a poll without an answer is made again within its period.
     pub retries: u32,

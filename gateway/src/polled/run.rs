@@ -114,7 +114,7 @@ impl<I: Intake> Asking<'_, I> {
                 () = stop.cancelled() => return Ok(()),
                 () = sleep_until(sensor.due) => {}
             }
-            let (at, within) = ((self.clock.wall)(), self.plans[n].timeout);
+            let (at, began, within) = ((self.clock.wall)(), (self.clock.monotonic)(), self.plans[n].timeout);
             let polled = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
@@ -123,7 +123,7 @@ impl<I: Intake> Asking<'_, I> {
             match polled.unwrap_or_else(|_| Err(bus.give_up(n, within))) {
                 Ok(answer) => self.answered(n, sensor, answer, at),
                 Err(Fault::Ended(why)) => return Err(why),
-                Err(Fault::Sensor(why)) => self.failed(n, sensor, why, at),
+                Err(Fault::Sensor(why)) => self.failed(n, sensor, why, (at, began)),
             }
         }
     }
@@ -147,9 +147,11 @@ impl<I: Intake> Asking<'_, I> {
         self.fault(n, sensor, why, at);
     }
 
-    fn failed(&self, n: usize, sensor: &mut Asked, why: String, at: TimeMs) {
-        let (plan, again) = (&self.plans[n], (self.clock.monotonic)() + PAUSE);
-        let in_time = again + plan.timeout <= sensor.grid.after();
+    fn failed(&self, n: usize, sensor: &mut Asked, why: String, (at, began): (TimeMs, Instant)) {
+        let (plan, now) = (&self.plans[n], (self.clock.monotonic)());
+        let again = now + PAUSE;
+        // As it took this time, it may take the next one.
+        let in_time = again + (now - began) <= sensor.grid.after();
         if sensor.tried < plan.retries && in_time && !sensor.health.is_faulty() {
             tracing::debug!(sensor = plan.name, bus = self.bus, why, "asked again");
             self.stats[n].retries.add(1);

@@ -2,6 +2,9 @@
 //! The gateway as a whole, from an MQTT client's bytes to an ingest in this process.
 
 mod fake_ingest;
+mod modbus;
+#[path = "../../src/modbus/tests/plant.rs"]
+mod plant;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -23,17 +26,24 @@ struct Gateway {
 }
 
 fn config(data: &Path, ingest: SocketAddr) -> Config {
+    config_and(data, ingest, "")
+}
+
+fn config_and(data: &Path, ingest: SocketAddr, more: &str) -> Config {
     let text = format!(
         "[gateway]\nid = \"gw-1\"\ndata_dir = {data:?}\n[mqtt]\nlisten = \"127.0.0.1:0\"\nanonymous = true\n\
          [uplink]\nurl = \"http://{ingest}\"\nretry_max = \"50ms\"\n[status]\nlisten = \"127.0.0.1:0\"\n\
          [[decode]]\ntopics = \"tele/#\"\nformat = \"tasmota\"\n[[decode]]\ntopics = \"spBv1.0/#\"\nformat = \"sparkplug_b\"\n\
-         [[decode]]\ntopics = \"pantau/#\"\nformat = \"pantau\"\n[spool]\nfree_floor = \"0 B\"\nsegment = \"1 MiB\"\nmax_size = \"32 MiB\"\n"
+         [[decode]]\ntopics = \"pantau/#\"\nformat = \"pantau\"\n[spool]\nfree_floor = \"0 B\"\nsegment = \"1 MiB\"\nmax_size = \"32 MiB\"\n{more}"
     );
     pantau_settings::parse(&text, Path::new("test.toml")).unwrap()
 }
 
 async fn start(data: &Path, ingest: SocketAddr) -> Gateway {
-    let config = config(data, ingest);
+    start_with(config(data, ingest)).await
+}
+
+async fn start_with(config: Config) -> Gateway {
     let bound = app::bind(&config).await.unwrap();
     let (mqtt, status, stop) = (bound.mqtt_address, bound.status_address, CancellationToken::new());
     let running = tokio::spawn(app::run(bound, config, stop.clone()));
