@@ -18,8 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pantau_journal::FileLayer;
+use pantau_settings::Fault;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -31,11 +32,13 @@ use crate::decode::Decoder;
 use crate::figures::{BrokerFigures, Counters, Figures, SensorFigures, value};
 use crate::intake::SpoolIntake;
 use crate::mqtt_client::{self, BrokerStats, Publisher};
-use crate::mqtt_server::{self, Count, Server, Stats};
+use crate::mqtt_server::{self, Count, Listeners, Server, Stats};
 use crate::polled::{self, SensorStats};
+use crate::reload::Reload;
 use crate::room::{self, Watch};
 use crate::spool::{self, Spool, SpoolError};
 use crate::status;
+use crate::tls;
 use crate::trust::{Evidence, Trust};
 use crate::uplink::{Uplink, UplinkConfigError};
 use crate::wiring;
@@ -64,6 +67,9 @@ pub enum AppError {
     /// The spool cannot be opened or the disk failed.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// A file of the configuration cannot be used any more.
+    #[error("{}: {}\n  mend: {}", .0.key, .0.what, .0.mend)]
+    File(Fault),
     /// A user of the MQTT listener is unfit.
     #[error(transparent)]
     User(#[from] mqtt_server::UserError),
@@ -81,9 +87,9 @@ pub enum AppError {
 /// Listeners that are open, before anything runs.
 #[derive(Debug)]
 pub struct Bound {
-    mqtt: TcpListener,
+    mqtt: Listeners,
     status: TcpListener,
-    /// Where field devices connect.
+    /// Where field devices connect: without TLS, unless that is off.
     pub mqtt_address: SocketAddr,
     /// Where the status page is.
     pub status_address: SocketAddr,
@@ -94,7 +100,17 @@ pub struct Bound {
 /// # Errors
 /// When a port cannot be had.
 pub async fn bind(config: &Config) -> Result<Bound, AppError> {
-    let (mqtt, mqtt_address) = listen("MQTT", "mqtt.listen", config.mqtt.listen).await?;
+    let plain = match config.mqtt.plain {
+        true => Some(listen("MQTT", "mqtt.listen", config.mqtt.listen).await?),
+        false => None,
+    };
+    let tls = match &config.mqtt.tls {
+        Some(tls) => Some(listen("MQTT with TLS", "mqtt.tls.listen", tls.listen).await?),
+        None => None,
+    };
+    let mqtt_address = plain.as_ref().or(tls.as_ref()).map_or(config.mqtt.listen, |(_, address)| *address);
+    let mqtt =
+        Listeners { plain: plain.map(|(listener, _)| listener), tls: tls.map(|(listener, _)| listener) };
     let (status, status_address) = listen("the status page", "status.listen", config.status.listen).await?;
     Ok(Bound { mqtt, status, mqtt_address, status_address })
 }
@@ -115,11 +131,24 @@ async fn listen(
 /// # Errors
 /// When the spool cannot be opened or a part ends unasked.
 pub async fn run(bound: Bound, config: Config, stop: CancellationToken) -> Result<(), AppError> {
+    run_reloading(bound, config, mpsc::channel(1).1, stop).await
+}
+
+/// The same, and takes what can be exchanged while it runs from each configuration that `reloads` brings.
+///
+/// # Errors
+/// When the spool cannot be opened or a part ends unasked.
+pub async fn run_reloading(
+    bound: Bound,
+    config: Config,
+    reloads: mpsc::Receiver<Config>,
+    stop: CancellationToken,
+) -> Result<(), AppError> {
     #[cfg(feature = "faults")]
     if let Some(faults) = crate::faults::Faults::from_env() {
-        return run_on(faults.files(), faults.prepare(), bound, config, stop).await;
+        return run_on(faults.files(), faults.prepare(), bound, config, reloads, stop).await;
     }
-    run_on(pantau_journal::StdFiles::new(), |_| {}, bound, config, stop).await
+    run_on(pantau_journal::StdFiles::new(), |_| {}, bound, config, reloads, stop).await
 }
 
 type Tasks = JoinSet<(&'static str, Result<(), String>)>;
@@ -136,6 +165,7 @@ async fn run_on<F: FileLayer>(
     prepare: impl FnOnce(&pantau_journal::Journal<F>),
     bound: Bound,
     config: Config,
+    reloads: mpsc::Receiver<Config>,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
     let counters = Arc::new(Counters::default());
@@ -155,12 +185,14 @@ async fn run_on<F: FileLayer>(
     let decoder = Arc::new(Decoder::new(&config.decode_rules()));
     let intake = SpoolIntake::new(spool.clone(), Arc::clone(&decoder));
     let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
-    let brokers = wiring::brokers(&config);
+    let brokers = wiring::brokers(&config).map_err(AppError::File)?;
     let mut sessions = opened.sessions;
     let of_brokers = mqtt_client::take_sessions(&mut sessions, &brokers, &intake);
     let client = |settings| mqtt_client::Client::new(settings, intake.clone(), &of_brokers, clock);
     let clients: Vec<_> = brokers.into_iter().map(client).collect();
-    let (listener, outbound) = Server::new(wiring::listener(&config.mqtt), intake.clone(), &sessions, clock)?;
+    let door = wiring::listener(&config.mqtt).map_err(AppError::File)?;
+    let (listener, outbound) = Server::new(door, intake.clone(), &sessions, clock)?;
+    let mut reload = Reload::new(config.clone(), listener.doorkeeper());
     drop((sessions, of_brokers));
     let buses = Buses::new(&config, &intake, clock);
     let stats = Sources {
@@ -181,6 +213,14 @@ async fn run_on<F: FileLayer>(
     let stops = Stops::default();
     let mut tasks = Tasks::new();
     tracing::info!(address = %bound.mqtt_address, "listening for MQTT");
+    if let (Some(tls), Some(Ok(address))) =
+        (&config.mqtt.tls, bound.mqtt.tls.as_ref().map(TcpListener::local_addr))
+    {
+        tracing::info!(%address, "listening for MQTT with TLS");
+        if let Some(warning) = tls::warning(tls, clock::now()) {
+            tracing::warn!("{warning}");
+        }
+    }
     tracing::info!(address = %bound.status_address, "listening for the status page");
     start(&mut tasks, MQTT, {
         let (socket, stop) = (bound.mqtt, stops.mqtt.clone());
@@ -210,6 +250,20 @@ async fn run_on<F: FileLayer>(
         "the keeper of the spool",
         keep(spool.clone(), Watch::new(lacking.is_some(), clock::monotonic()), stops.rest.clone()),
     );
+    start(&mut tasks, "the reload of the configuration", {
+        let (mut reloads, stop) = (reloads, stops.rest.clone());
+        async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return Ok(()),
+                    Some(config) = reloads.recv() => reload.take(config, clock::now()),
+                    else => break,
+                }
+            }
+            stop.cancelled().await;
+            Ok(())
+        }
+    });
     start(&mut tasks, "what decoders ask of devices", {
         let (outbox, stop) = (decoder.outbox(), stops.rest.clone());
         async move {
@@ -335,6 +389,10 @@ fn serve_status<F: FileLayer>(
     let (spool, gateway) = (spool.clone(), config.gateway.id.clone());
     let router = status::router(Arc::new(move || Figures {
         connections: sources.listener.connections.get(),
+        refused: sources.listener.refused.get(),
+        tls_failed: sources.listener.tls_failed.get(),
+        turned_away: sources.listener.turned_away.get(),
+        revoked: sources.listener.revoked.get(),
         withheld: sources.total(|listener| &listener.withheld, |broker| &broker.withheld),
         redelivered: sources.total(|listener| &listener.redelivered, |broker| &broker.redelivered),
         brokers: sources.brokers.iter().map(|broker| BrokerFigures::of(broker)).collect(),

@@ -57,6 +57,11 @@ pub(crate) struct Figures {
     pub(crate) connected: bool,
     pub(crate) clock_trusted: bool,
     pub(crate) connections: u64,
+    /// Clients that were not let in: by CONNACK, by TLS, because there were too many; and those whose login was taken away.
+    pub(crate) refused: u64,
+    pub(crate) tls_failed: u64,
+    pub(crate) turned_away: u64,
+    pub(crate) revoked: u64,
     pub(crate) accepted: u64,
     /// Positions synced since the process began.
     pub(crate) spooled: u64,

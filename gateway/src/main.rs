@@ -1,6 +1,7 @@
 //! The gateway's program: arguments, configuration, logging, signals.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Spool { .. } => {
             return inspect::report(&config).map_or_else(|e| fail(1, &e.to_string()), |t| print(&t));
         }
-        Command::Run(_) | Command::Config | Command::Decode(_) => run(config),
+        Command::Run(_) | Command::Config | Command::Decode(_) => run(config, &file),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let is_config = matches!(error.downcast_ref(), Some(AppError::Bind { .. }));
@@ -51,7 +52,7 @@ fn decode(asked: &cli::Decode) -> ExitCode {
     }
 }
 
-fn run(config: Config) -> anyhow::Result<()> {
+fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     logging::init(config.log.level);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -59,13 +60,25 @@ fn run(config: Config) -> anyhow::Result<()> {
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
         let bound = app::bind(&config).await?;
-        let running = app::run(bound, config, stop.clone());
+        let (reload, reloads) = tokio::sync::mpsc::channel(1);
+        let running = app::run_reloading(bound, config, reloads, stop.clone());
         tokio::pin!(running);
-        tokio::select! {
-            ended = &mut running => return ended.context("the gateway stopped"),
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+        loop {
+            tokio::select! {
+                ended = &mut running => return ended.context("the gateway stopped"),
+                _ = terminate.recv() => break,
+                _ = tokio::signal::ctrl_c() => break,
+                _ = hangup.recv() => {}
+            }
+            // A few small files: that they are read here holds nobody up for long.
+            match pantau_settings::load::<Config>(file) {
+                Ok(config) => drop(reload.try_send(config)),
+                Err(error) => {
+                    tracing::error!("the configuration was not reloaded, the old one goes on: {error}");
+                }
+            }
         }
         stop.cancel();
         running.await.context("while stopping")

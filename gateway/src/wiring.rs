@@ -2,44 +2,61 @@
 
 use std::time::Duration;
 
+use pantau_settings::Fault;
+
 use crate::config::{self, Config, Profile};
 use crate::pins::{self, PinBus};
 use crate::spool::Bounds;
-use crate::{clock, modbus, mqtt_client, mqtt_server, polled};
+use crate::{clock, modbus, mqtt_client, mqtt_server, polled, tls};
 
 /// How long connections may take to end when the gateway stops.
 pub(crate) const MQTT_GRACE: Duration = Duration::from_secs(3);
 
 /// The MQTT listener's; its other bounds are its own defaults.
-pub(crate) fn listener(config: &config::Mqtt) -> mqtt_server::Config {
+///
+/// # Errors
+/// A file for TLS cannot be used (any more: the configuration's check has read it).
+pub(crate) fn listener(config: &config::Mqtt) -> Result<mqtt_server::Config, Fault> {
     let user = |user: &config::User| mqtt_server::User {
         name: user.name.clone(),
-        password_hash: user.password_hash.as_ref().map_or(String::new(), |hash| hash.reveal().to_owned()),
+        password_hash: user.password_hash.as_ref().map(|hash| hash.reveal().to_owned()),
         devices: user.devices.clone(),
         topics: user.topics.clone(),
     };
-    mqtt_server::Config {
+    Ok(mqtt_server::Config {
         max_connections: config.max_connections,
         max_packet_bytes: config.max_packet.as_usize(),
         max_sessions: config.max_connections,
         stop_grace: MQTT_GRACE,
         users: config.user.iter().map(user).collect(),
         anonymous: config.anonymous,
+        tls: config.tls.as_ref().map(|tls| tls::server(tls, clock::now)).transpose()?,
         ..mqtt_server::Config::default()
-    }
+    })
 }
 
 /// The brokers'.
-pub(crate) fn brokers(config: &Config) -> Vec<mqtt_client::Settings> {
-    let settings = |broker: &config::MqttClient| {
+///
+/// # Errors
+/// A file for TLS cannot be used (any more: the configuration's check has read it).
+pub(crate) fn brokers(config: &Config) -> Result<Vec<mqtt_client::Settings>, Fault> {
+    let settings = |(n, broker): (usize, &config::MqttClient)| {
         let (host, port) = broker.address()?;
+        let tls = match broker.tls() {
+            true => match tls::client(broker, clock::now, &|key| format!("mqtt_client[{n}].{key}")) {
+                Ok(tls) => Some(tls),
+                Err(fault) => return Some(Err(fault)),
+            },
+            false => None,
+        };
         let password =
             broker.password.as_ref().map_or(String::new(), |password| password.reveal().to_owned());
         let made = || format!("pantau-{}-{}", config.gateway.id, broker.name);
-        Some(mqtt_client::Settings {
+        Some(Ok(mqtt_client::Settings {
             name: broker.name.clone(),
             host,
             port,
+            tls,
             v5: broker.protocol == config::Protocol::V5,
             client_id: broker.client_id.clone().unwrap_or_else(made),
             login: broker.username.clone().map(|user| (user, password)),
@@ -48,10 +65,10 @@ pub(crate) fn brokers(config: &Config) -> Vec<mqtt_client::Settings> {
             max_packet_bytes: broker.max_packet.as_usize(),
             retry_max: broker.retry_max,
             stop_grace: MQTT_GRACE,
-        })
+        }))
     };
     // The configuration's check refuses one without an address.
-    config.mqtt_client.iter().filter_map(settings).collect()
+    config.mqtt_client.iter().enumerate().filter_map(settings).collect()
 }
 
 /// The buses of the board with their sensors.

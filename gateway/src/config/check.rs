@@ -6,7 +6,7 @@ use std::path::Path;
 use pantau_proto::{DeviceName, GatewayId};
 use pantau_settings::{Fault, Secret, Settings, Size, between};
 
-use super::Config;
+use super::{ClientCerts, Config};
 use crate::decode;
 use crate::mqtt_server::is_topic_filter;
 
@@ -15,6 +15,12 @@ impl Settings for Config {
     const SECRETS: &'static [&'static str] = &["token", "password_hash", "password"];
 
     fn settle(&mut self, folder: &Path) -> Result<(), Fault> {
+        if let Some(tls) = &mut self.mqtt.tls {
+            tls.resolve(folder);
+        }
+        for broker in &mut self.mqtt_client {
+            broker.resolve(folder);
+        }
         self.read_secrets(folder)?;
         self.check()
     }
@@ -23,6 +29,7 @@ impl Settings for Config {
 impl Config {
     /// Reads the files of secrets, relative to `folder`.
     fn read_secrets(&mut self, folder: &Path) -> Result<(), Fault> {
+        let certificates = self.mqtt.tls.as_ref().is_some_and(|tls| tls.client_certs != ClientCerts::Off);
         for (n, user) in self.mqtt.user.iter_mut().enumerate() {
             match (&user.password_hash, &user.password_file) {
                 (Some(_), None) => {}
@@ -30,11 +37,12 @@ impl Config {
                     let key = format!("mqtt.user[{n}].password_file");
                     user.password_hash = Some(Secret::read(&folder.join(file), &key)?);
                 }
+                (None, None) if certificates => {}
                 (Some(_), Some(_)) | (None, None) => {
                     return Err(Fault::new(
                         format!("mqtt.user[{n}].name"),
                         format!("user {:?} needs exactly one of password_hash and password_file", user.name),
-                        "give the argon2 hash by value or name a file that holds it",
+                        "give the argon2 hash by value or name a file that holds it; without either a user needs a certificate (client_certs under [mqtt.tls])",
                     ));
                 }
             }
@@ -111,10 +119,22 @@ impl Config {
 
     fn check_mqtt(&self) -> Result<(), Fault> {
         let mqtt = &self.mqtt;
-        if mqtt.anonymous && exposed(mqtt.listen) && !mqtt.anyone_on_the_network_may_publish {
+        if !mqtt.plain && mqtt.tls.is_none() {
+            return Err(Fault::new(
+                "mqtt.plain",
+                "no device could connect: there is no listener without encryption and none with it",
+                "add [mqtt.tls], or set plain = true",
+            ));
+        }
+        let open = [
+            Some(mqtt.listen).filter(|_| mqtt.plain),
+            mqtt.tls.as_ref().filter(|tls| tls.client_certs != ClientCerts::Required).map(|tls| tls.listen),
+        ];
+        let open = open.into_iter().flatten().find(|listen| exposed(*listen));
+        if let Some(listen) = open.filter(|_| mqtt.anonymous && !mqtt.anyone_on_the_network_may_publish) {
             return Err(Fault::new(
                 "mqtt.anonymous",
-                format!("{} can be reached from the network and would let anyone publish", mqtt.listen),
+                format!("{listen} can be reached from the network and would let anyone publish"),
                 "add [[mqtt.user]] tables and set anonymous = false, listen on 127.0.0.1, or write `anyone_on_the_network_may_publish = true` under [mqtt]",
             ));
         }
@@ -164,7 +184,7 @@ impl Config {
                     "+ stands for a whole level, # for the last ones",
                 ));
             }
-            if !is_argon2(user.password_hash.as_ref().map_or("", Secret::reveal)) {
+            if user.password_hash.as_ref().is_some_and(|hash| !is_argon2(hash.reveal())) {
                 return Err(Fault::new(
                     format!(
                         "mqtt.user[{n}].{}",
@@ -174,6 +194,9 @@ impl Config {
                     "make one: printf %s 'the password' | argon2 SOME-RANDOM-SALT -id -e -k 4096 -t 3 -p 1",
                 ));
             }
+        }
+        if let Some(tls) = &mqtt.tls {
+            tls.check()?;
         }
         between("mqtt.max_connections", mqtt.max_connections, 1, 100_000)?;
         between("mqtt.max_packet", mqtt.max_packet, Size(1 << 10), Size(1 << 20))

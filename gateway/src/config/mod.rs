@@ -7,6 +7,7 @@ mod check;
 mod decode;
 mod modbus;
 mod mqtt_client;
+mod mqtt_tls;
 mod pins;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 pub use self::decode::{DecodeRule, Format, JsonReading, JsonRule, Simulated};
 pub use self::modbus::{Device, Framing, Modbus, Register};
 pub use self::mqtt_client::{MqttClient, Protocol};
+pub use self::mqtt_tls::{ClientCerts, MqttTls};
 pub use self::pins::{PinKind, PinSensor, Pins};
 
 /// The commented default, as `pantau-gateway config` prints it.
@@ -95,6 +97,10 @@ pub struct Mqtt {
     /// Address and port; port 0 takes any.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
+    /// Listen there, without encryption.
+    pub plain: bool,
+    /// Listen with TLS, too.
+    pub tls: Option<MqttTls>,
     /// Connections at most.
     pub max_connections: usize,
     /// A packet at most.
@@ -113,7 +119,8 @@ pub struct Mqtt {
 pub struct User {
     /// The MQTT user name.
     pub name: String,
-    /// Its argon2 hash in PHC form. After loading always there: read from `password_file` if need be.
+    /// Its argon2 hash in PHC form. After loading read from `password_file` if that is given; without either the user needs a
+    /// certificate.
     #[serde(default)]
     pub password_hash: Option<Secret>,
     /// A file that holds the hash.
@@ -209,6 +216,8 @@ impl Default for Mqtt {
     fn default() -> Self {
         Self {
             listen: loopback(1883),
+            plain: true,
+            tls: None,
             max_connections: 1_000,
             max_packet: Size(64 << 10),
             anonymous: false,

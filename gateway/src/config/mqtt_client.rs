@@ -1,10 +1,12 @@
 //! `[[mqtt_client]]`: brokers that the gateway subscribes to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pantau_settings::{Fault, Secret, Size, between, duration};
 use serde::Deserialize;
+
+use crate::{clock, tls};
 
 /// A broker.
 #[derive(Debug, Clone, Deserialize)]
@@ -12,7 +14,7 @@ use serde::Deserialize;
 pub struct MqttClient {
     /// What the gateway calls it.
     pub name: String,
-    /// `mqtt://host:port`.
+    /// `mqtt://host:port`, or `mqtts://` with TLS.
     pub url: String,
     /// Topic filters.
     pub topics: Vec<String>,
@@ -37,6 +39,15 @@ pub struct MqttClient {
     /// A file that holds the password.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// With TLS: the authority that has signed the broker's certificate; else those that the system believes.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// With TLS: the gateway's own certificate, and its key.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// The private key of `cert_file`.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
     /// A packet at most.
     #[serde(default = "max_packet")]
     pub max_packet: Size,
@@ -66,14 +77,28 @@ const fn retry_max() -> Duration {
 }
 
 impl MqttClient {
+    /// Whether the URL asks for TLS.
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        self.url.starts_with("mqtts://")
+    }
+
+    /// Paths that are relative begin in the configuration's folder.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        for path in [&mut self.ca_file, &mut self.cert_file, &mut self.key_file].into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+    }
+
     /// Host and port of the URL.
     #[must_use]
     pub fn address(&self) -> Option<(String, u16)> {
-        let authority = self.url.strip_prefix("mqtt://")?.trim_end_matches('/');
+        let (scheme, usual) = if self.tls() { ("mqtts://", 8883) } else { ("mqtt://", 1883) };
+        let authority = self.url.strip_prefix(scheme)?.trim_end_matches('/');
         let (host, port) = match authority.rsplit_once(':') {
             // The colons of an IPv6 address stand in brackets.
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-            _ => (authority, 1883),
+            _ => (authority, usual),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let fits = !host.is_empty() && !host.contains(['/', '@', ' ']) && port > 0;
@@ -93,13 +118,19 @@ impl MqttClient {
     pub(super) fn check(&self, key: &dyn Fn(&str) -> String) -> Result<(), Fault> {
         let fault = |name: &str, what: String, mend: &str| Err(Fault::new(key(name), what, mend));
         super::check::plain_name(&self.name, &key("name"))?;
-        if self.url.starts_with("mqtts://") {
-            let what = "TLS to a broker is not built into this version".to_owned();
+        let files =
+            [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)];
+        if let Some((name, _)) = files.iter().find(|(_, file)| file.is_some() && !self.tls()) {
             return fault(
-                "url",
-                what,
-                "use mqtt:// on a network that you trust, or a tunnel such as WireGuard",
+                name,
+                "belongs to TLS".into(),
+                "write the address as mqtts://host:8883, or take it away",
             );
+        }
+        match (&self.cert_file, &self.key_file) {
+            (Some(_), None) => return fault("cert_file", "has no key_file beside it".into(), "name both"),
+            (None, Some(_)) => return fault("key_file", "has no cert_file beside it".into(), "name both"),
+            _ => {}
         }
         if self.url.contains('@') {
             // What stands before it may be a secret, which no complaint shows.
@@ -110,7 +141,7 @@ impl MqttClient {
             return fault(
                 "url",
                 format!("{:?} is no address of a broker", self.url),
-                "write mqtt://host:1883",
+                "write mqtt://host:1883, or mqtts://host:8883 for TLS",
             );
         }
         if self.topics.is_empty() {
@@ -144,6 +175,9 @@ impl MqttClient {
         if self.password.is_some() && self.username.is_none() {
             let what = "a password without a user name".to_owned();
             return fault("password", what, "add username, or take the password away");
+        }
+        if self.tls() {
+            tls::client(self, clock::now, key)?;
         }
         // As the listener's: one message always fits into a record of the spool.
         between(&key("max_packet"), self.max_packet, Size(1 << 10), Size(1 << 20))

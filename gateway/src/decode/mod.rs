@@ -50,7 +50,7 @@ pub(crate) use mapped::Mapping;
 pub(crate) use outbox::Outbox;
 use pantau_proto::v1::Reason;
 use pantau_proto::{DeviceName, TimeMs};
-pub(crate) use time::{Zone, written};
+pub(crate) use time::{Civil, Zone, written};
 
 use self::devices::Devices;
 use self::recent::{Recent, Uplink};

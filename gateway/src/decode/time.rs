@@ -126,20 +126,20 @@ fn short(text: &str) -> String {
 
 /// A time of day on a date, in UTC, as parts; None where there is no such time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Civil {
-    pub(super) year: i64,
-    pub(super) month: i64,
-    pub(super) day: i64,
-    pub(super) hour: i64,
-    pub(super) minute: i64,
-    pub(super) second: i64,
-    pub(super) millis: i64,
+pub(crate) struct Civil {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+    pub(crate) millis: i64,
     /// Minutes east of UTC.
-    pub(super) zone: i64,
+    pub(crate) zone: i64,
 }
 
 impl Civil {
-    pub(super) fn ms(self) -> Option<i64> {
+    pub(crate) fn ms(self) -> Option<i64> {
         let Self { year, month, day, hour, minute, second, millis, zone } = self;
         let there_is = (0..=9_999).contains(&year)
             && (1..=12).contains(&month)

@@ -2,6 +2,7 @@
 //! thrown away with everything in it, because rumqttc would carry acknowledgements and messages over to the next one, where
 //! their packet ids mean something else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +10,11 @@ use rumqttc::v5;
 use rumqttc::v5::mqttbytes::v5 as packets5;
 use rumqttc::{
     AsyncClient, ClientError, EventLoop, MqttOptions, Packet, QoS, SubscribeFilter, SubscribeReasonCode,
+    TlsConfiguration, Transport,
 };
 
 use super::Settings;
+use crate::tls;
 
 /// Messages that a broker may send ahead of their acknowledgements; MQTT 3.1.1 has no word for it, its brokers have their
 /// own bound.
@@ -69,7 +72,9 @@ enum Version {
 
 /// A link that connects when it is polled.
 pub(super) fn open(settings: &Settings) -> (Sender, Poller) {
-    let Settings { client_id, host, port, max_packet_bytes, login, .. } = settings;
+    let Settings { client_id, host, port, max_packet_bytes, login, tls, .. } = settings;
+    let transport =
+        tls.as_ref().map(|tls| Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(tls))));
     if settings.v5 {
         let mut options = v5::MqttOptions::new(client_id, host, *port);
         options
@@ -84,6 +89,9 @@ pub(super) fn open(settings: &Settings) -> (Sender, Poller) {
             .set_outgoing_inflight_upper_limit(16);
         if let Some((user, password)) = login {
             options.set_credentials(user, password);
+        }
+        if let Some(transport) = transport {
+            options.set_transport(transport);
         }
         let mut network = rumqttc::NetworkOptions::new();
         network.set_tcp_nodelay(true);
@@ -100,6 +108,9 @@ pub(super) fn open(settings: &Settings) -> (Sender, Poller) {
         if let Some((user, password)) = login {
             options.set_credentials(user, password);
         }
+        if let Some(transport) = transport {
+            options.set_transport(transport);
+        }
         let (client, mut eventloop) = AsyncClient::new(options, REQUESTS);
         eventloop.network_options.set_tcp_nodelay(true);
         eventloop.network_options.set_connection_timeout(TIMEOUT_S);
@@ -113,12 +124,8 @@ impl Poller {
         let Self { eventloop, ended } = self;
         if ended.is_none() {
             let polled = match &mut *eventloop {
-                Version::V3(eventloop) => {
-                    eventloop.poll().await.map(event_3).map_err(|error| error.to_string())
-                }
-                Version::V5(eventloop) => {
-                    eventloop.poll().await.map(event_5).map_err(|error| error.to_string())
-                }
+                Version::V3(eventloop) => eventloop.poll().await.map(event_3).map_err(|error| why(&error)),
+                Version::V5(eventloop) => eventloop.poll().await.map(event_5).map_err(|error| why(&error)),
             };
             match polled {
                 Ok(event) => return event,
@@ -132,6 +139,20 @@ impl Poller {
         };
         left.unwrap_or_else(|| Err(ended.clone().unwrap_or_default()))
     }
+}
+
+/// Why a connection has failed; a handshake of TLS in words that lead to the mend.
+fn why(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>()
+            && let Some(told) = tls::failure(io)
+        {
+            return format!("no TLS: {told}");
+        }
+        cause = inner.source();
+    }
+    error.to_string()
 }
 
 fn event_3(event: rumqttc::Event) -> Result<Event, String> {

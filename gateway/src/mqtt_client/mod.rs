@@ -28,6 +28,7 @@ use std::time::Duration;
 use pantau_proto::TimeMs;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// With TLS, and by which certificates.
+    pub tls: Option<Arc<ClientConfig>>,
     /// MQTT 5 instead of 3.1.1.
     pub v5: bool,
     /// By which the broker knows the session: the same at every start, and no other client's.

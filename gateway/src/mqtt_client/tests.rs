@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,8 +11,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::config::{ClientCerts, MqttClient};
 use crate::intake::types::Delivered;
 use crate::mqtt_server::tests::support::{Entry, TestIntake, clock, open_config, start};
+use crate::mqtt_server::{Config, Listeners, Server, User};
+use crate::tls::tests::{Authority, Valid};
+use crate::tls::{self};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -19,6 +25,7 @@ fn settings(port: u16, v5: bool) -> Settings {
         name: "city".into(),
         host: "127.0.0.1".into(),
         port,
+        tls: None,
         v5,
         client_id: "pantau-test".into(),
         login: None,
@@ -212,4 +219,68 @@ async fn what_came_before_a_connection_was_lost_is_taken() {
     })
     .await;
     assert_eq!((intake.stored().len(), intake.shed()), (100, 0));
+}
+
+/// The time by which the client looks at certificates.
+static TODAY: AtomicI64 = AtomicI64::new(0);
+
+fn today() -> TimeMs {
+    TimeMs(TODAY.load(Ordering::SeqCst))
+}
+
+/// A listener of ours with TLS is a broker, too.
+#[expect(clippy::disallowed_methods, reason = "a test is its own app.rs")]
+async fn tls_broker(authority: &Authority) -> u16 {
+    let tls = tls::server(&authority.listener("broker", ClientCerts::Required), tls::tests::now).unwrap();
+    let user =
+        User { name: "gateway-1".into(), password_hash: None, devices: Vec::new(), topics: Vec::new() };
+    let config = Config { users: vec![user], tls: Some(tls), ..Config::default() };
+    let (server, _) = Server::new(config, TestIntake::default(), &[], clock()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let listeners = Listeners { plain: None, tls: Some(listener) };
+    tokio::spawn(server.run(listeners, tokio::task::JoinSet::new(), CancellationToken::new()));
+    port
+}
+
+/// What the configuration says of it comes to these settings.
+fn secure(port: u16, v5: bool, ca: &Path, own: &(PathBuf, PathBuf)) -> Settings {
+    let text = format!(
+        "name = \"city\"\nurl = \"mqtts://127.0.0.1:{port}\"\ntopics = [\"a\"]\nca_file = {ca:?}\ncert_file = {:?}\nkey_file = {:?}",
+        own.0, own.1
+    );
+    let broker: MqttClient = toml::from_str(&text).unwrap();
+    assert_eq!(broker.address(), Some(("127.0.0.1".into(), port)));
+    let tls = tls::client(&broker, today, &str::to_owned).unwrap();
+    Settings { filters: vec!["pantau/time".into()], tls: Some(tls), ..settings(port, v5) }
+}
+
+#[tokio::test]
+async fn a_broker_with_tls_is_believed_by_its_authority_and_tried_again_until_the_clock_is_right() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let port = tls_broker(&authority).await;
+    let own = authority.sign("own", "gateway-1", &[], Valid::Now);
+    let connected = |state: &State| *state == State::Connected;
+    let away = |state: &State| matches!(state, State::Away(_));
+    for v5 in [false, true] {
+        // Without a battery the clock begins in 1970: nothing is valid yet.
+        TODAY.store(0, Ordering::SeqCst);
+        let client = Client::new(secure(port, v5, &authority.ca, &own), TestIntake::default(), &[], clock());
+        let (stats, stop) = (client.stats(), CancellationToken::new());
+        let watch = async {
+            while !away(&stats.state().0) {
+                sleep(Duration::from_millis(5)).await;
+            }
+            let State::Away(why) = stats.state().0 else { panic!("it was away") };
+            assert!(why.contains("not valid before 2020-01-01") && why.contains("not set yet"), "{why}");
+            TODAY.store(tls::tests::NOW.0, Ordering::SeqCst);
+            while !connected(&stats.state().0) {
+                sleep(Duration::from_millis(5)).await;
+            }
+            stop.cancel();
+        };
+        timeout(LIMIT, async { tokio::join!(watch, client.run(stop.clone())) }).await.unwrap();
+        let State::Away(why) = until(secure(port, v5, &stranger.ca, &own), away).await else { panic!() };
+        assert!(why.contains("an authority that is not"), "{why}");
+    }
 }

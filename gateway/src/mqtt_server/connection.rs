@@ -12,15 +12,17 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rmqtt_codec::v5::DisconnectReasonCode as Reason;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use super::auth::Auth;
-use super::handshake::{self, Greeted, Opened};
+use super::door::Door;
+use super::handshake::{self, Admitted, Greeted, Opened};
 use super::hub::{Ask, Kick};
 use super::live::{Live, READ};
 use super::outbound::Delivery;
 use super::packets::Will;
+use super::secure::{self, Secured};
 use super::session::Kept;
 use super::stats::Stats;
 use super::strict::Violation;
@@ -34,7 +36,9 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) struct Context<I> {
     pub(crate) config: Config,
     pub(crate) intake: I,
-    pub(crate) auth: Auth,
+    pub(crate) door: watch::Receiver<Arc<Door>>,
+    /// TLS handshakes at once.
+    pub(crate) handshakes: Semaphore,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) clock: Clock,
     pub(crate) stats: Arc<Stats>,
@@ -57,6 +61,8 @@ pub(crate) enum Goodbye {
     Gone,
     Violation(Violation),
     Kicked(Kick),
+    /// Its login does not hold any more.
+    Revoked,
     /// Nothing was heard for 1.5 times the keep-alive.
     Silent,
     /// The client takes no bytes.
@@ -65,27 +71,48 @@ pub(crate) enum Goodbye {
     Failed,
 }
 
-/// Serves one socket to its end and gives its session back.
+/// Serves one socket that speaks TLS first.
+pub(crate) async fn run_tls<I: Intake>(
+    context: Arc<Context<I>>,
+    connection: u64,
+    socket: TcpStream,
+    peer: SocketAddr,
+    mut ends: Ends,
+) -> Option<Box<Kept>> {
+    let Secured { io, certificate } = tokio::select! {
+        biased;
+        _ = &mut ends.kick => return None,
+        secured = secure::accept(&context, socket, peer) => secured?,
+    };
+    run(context, connection, io, peer, ends, certificate).await
+}
+
+/// Serves one socket to its end and gives its session back. `certificate`: the names in the client's.
 pub(crate) async fn run<I: Intake>(
     context: Arc<Context<I>>,
     connection: u64,
     mut io: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
     mut ends: Ends,
+    certificate: Option<Vec<String>>,
 ) -> Option<Box<Kept>> {
+    let mut watched = context.door.clone();
+    // What is exchanged from now on is noticed by the loop.
+    let door = Arc::clone(&watched.borrow_and_update());
     let mut inbuf = BytesMut::with_capacity(READ.0);
     let greeted = tokio::select! {
         biased;
         _ = &mut ends.kick => Greeted::Closed,
-        greeted = handshake::greet(&context, &mut io, &mut inbuf, peer) => greeted,
+        greeted = handshake::greet(&context, &mut io, &mut inbuf, peer, certificate.as_deref(), &door) => greeted,
     };
     let Greeted::Connect(first) = greeted else { return None };
-    let (wire, connect, rights) = *first;
+    drop(door);
+    let Admitted { wire, connect, login, rights } = *first;
     let Opened { session, keep_alive, will } =
         handshake::open(&context, &mut io, connection, wire, connect).await?;
     tracing::debug!(%peer, client = session.client(), "connected");
-    let mut live = Live::new(&context, connection, session, inbuf, keep_alive, rights);
-    let goodbye = live.serve(&mut io, &mut ends).await;
+    let mut live = Live::new(&context, connection, session, inbuf, keep_alive, (login, rights));
+    let goodbye = live.serve(&mut io, &mut ends, &mut watched).await;
     tracing::debug!(%peer, client = live.session.client(), ?goodbye, "disconnected");
     let failed = goodbye == Goodbye::Failed || live.drain().await == Err(Goodbye::Failed);
     context.intake.shed(live.shed(), (context.clock.wall)());
@@ -94,13 +121,15 @@ pub(crate) async fn run<I: Intake>(
     }
     let mut session = live.session;
     let stats = &context.stats;
+    stats.revoked.add(u64::from(goodbye == Goodbye::Revoked));
     stats.violations.add(u64::from(matches!(goodbye, Goodbye::Violation(_))));
     stats.timed_out.add(u64::from(matches!(goodbye, Goodbye::Silent | Goodbye::Stalled)));
     if let Some(reason) = goodbye.reason() {
         session.wire.disconnect(reason, &mut session.out);
     }
     if !matches!(goodbye, Goodbye::Gone | Goodbye::Stalled) {
-        let patient = matches!(goodbye, Goodbye::Violation(_) | Goodbye::Kicked(Kick::Stopping));
+        let patient =
+            matches!(goodbye, Goodbye::Violation(_) | Goodbye::Revoked | Goodbye::Kicked(Kick::Stopping));
         // The session is safe; what the client does not take by now it will ask for again.
         let _ = timeout(LINGER, hang_up(&mut io, &mut session.out, patient)).await;
     }
@@ -132,9 +161,15 @@ async fn hang_up(
 
 impl Goodbye {
     /// Whether the device is gone without having said that all is well (MQTT 5.0, section 3.14.4: only reason 0 takes the
-    /// will back). When the gateway stops, the device is not to blame.
+    /// will back). When the gateway stops, the device is not to blame; one whose login is gone has nothing to say any more.
     fn leaves_will(self) -> bool {
-        !matches!(self, Goodbye::Left { in_order: true } | Goodbye::Kicked(Kick::Stopping) | Goodbye::Failed)
+        !matches!(
+            self,
+            Goodbye::Left { in_order: true }
+                | Goodbye::Kicked(Kick::Stopping)
+                | Goodbye::Revoked
+                | Goodbye::Failed
+        )
     }
 
     /// What an MQTT 5.0 client is told.
@@ -144,6 +179,7 @@ impl Goodbye {
             Goodbye::Violation(violation) => Some(violation.reason),
             Goodbye::Kicked(Kick::TakenOver) => Some(Reason::SessionTakenOver),
             Goodbye::Kicked(Kick::Stopping) => Some(Reason::ServerShuttingDown),
+            Goodbye::Revoked => Some(Reason::NotAuthorized),
             Goodbye::Silent => Some(Reason::KeepAliveTimeout),
             Goodbye::Failed => Some(Reason::UnspecifiedError),
         }

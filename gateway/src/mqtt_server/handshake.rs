@@ -15,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::auth::Verdict;
+use super::auth::{Login, Verdict};
 use super::connection::Context;
+use super::door::Door;
 use super::hub::Ask;
 use super::packets::{Connect, Will};
 use super::session::{RECEIVE_MAX, Session};
@@ -57,18 +58,29 @@ pub(crate) struct Opened {
     pub(crate) will: Option<Will>,
 }
 
+/// A client that may come in.
+pub(crate) struct Admitted {
+    pub(crate) wire: Wire,
+    pub(crate) connect: Connect,
+    pub(crate) login: Login,
+    /// What it may say; without any, everything.
+    pub(crate) rights: Option<Arc<Rights>>,
+}
+
 /// What came of the first packet.
 pub(crate) enum Greeted {
-    Connect(Box<(Wire, Connect, Option<Arc<Rights>>)>),
+    Connect(Box<Admitted>),
     Closed,
 }
 
-/// Reads CONNECT and checks who it is. May be dropped at any time.
+/// Reads CONNECT and checks who it is, with the names in its certificate if it has shown one. May be dropped at any time.
 pub(crate) async fn greet<I: Intake>(
     context: &Context<I>,
     io: &mut (impl AsyncRead + AsyncWrite + Unpin),
     buffer: &mut BytesMut,
     peer: SocketAddr,
+    certificate: Option<&[String]>,
+    door: &Door,
 ) -> Greeted {
     let limits = &context.config;
     let first = timeout(limits.connect_timeout, read_first(io, buffer, limits.max_packet_bytes)).await;
@@ -97,17 +109,17 @@ pub(crate) async fn greet<I: Intake>(
     let allowed = if connect.auth_method {
         Err(BAD_METHOD)
     } else {
-        match context.auth.check(connect.user.as_deref(), connect.password.as_deref()).await {
-            Verdict::Allowed(rights) => Ok(rights),
-            Verdict::Anonymous => Err(NOT_AUTHORIZED),
+        match door.auth.check(certificate, connect.user.as_deref(), connect.password.as_deref()).await {
+            Verdict::Allowed(login, rights) => Ok((login, rights)),
+            Verdict::Unknown => Err(NOT_AUTHORIZED),
             Verdict::WrongPassword => {
                 sleep(PENALTY).await;
                 Err(WRONG_PASSWORD)
             }
         }
     };
-    let allowed = allowed.and_then(|rights| valid_client_id(&connect).then_some(rights).ok_or(BAD_CLIENT_ID));
-    let rights = match allowed {
+    let allowed = allowed.and_then(|login| valid_client_id(&connect).then_some(login).ok_or(BAD_CLIENT_ID));
+    let (login, rights) = match allowed {
         Ok(rights) => rights,
         Err(codes) => {
             tracing::info!(%peer, client = %connect.client.escape_debug(), reason = codes.1.reason(), "refused");
@@ -116,7 +128,7 @@ pub(crate) async fn greet<I: Intake>(
             return Greeted::Closed;
         }
     };
-    Greeted::Connect(Box::new((wire, connect, rights)))
+    Greeted::Connect(Box::new(Admitted { wire, connect, login, rights }))
 }
 
 async fn read_first(

@@ -4,19 +4,22 @@
 //! session comes back as its result. Stopping takes no new connection, lets outstanding tickets resolve and
 //! their acknowledgements be written, and ends within the grace time.
 
+use std::future::pending;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use hashbrown::HashMap;
 
-use super::auth::{Auth, UserError};
+use super::auth::UserError;
 use super::connection::{self, Context, Ends};
+use super::door::{Door, Doorkeeper};
 use super::hub::{Ask, Hub, Link};
 use super::outbound::{Message, Outbound};
 use super::session::Kept;
@@ -37,10 +40,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Closed(Option<Box<Kept>>);
 
+/// The sockets that are listened on. TLS needs its part of the configuration, too.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Without encryption.
+    pub plain: Option<TcpListener>,
+    /// With TLS.
+    pub tls: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(plain: TcpListener) -> Self {
+        Listeners { plain: Some(plain), tls: None }
+    }
+}
+
 /// The listener, ready to run.
 pub struct Server<I> {
     context: Arc<Context<I>>,
     hub: Hub<I>,
+    doorkeeper: Doorkeeper,
     asks: mpsc::Receiver<Ask>,
     messages: mpsc::Receiver<Arc<Message>>,
     tasks: HashMap<Id, u64>,
@@ -60,11 +79,13 @@ impl<I: Intake> Server<I> {
     ) -> Result<(Self, Outbound), UserError> {
         let (sender, messages) = mpsc::channel(MESSAGES);
         let (asks_sender, asks) = mpsc::channel(ASKS);
-        let auth = Auth::new(&config.users, config.anonymous)?;
+        let (doorkeeper, door) = watch::channel(Door::new(&config)?);
+        let handshakes = Semaphore::new((config.max_connections / 2).max(1));
         let stats = Arc::new(Stats::default());
         let hub = Hub::new(intake.clone(), Arc::clone(&stats), recovered, config.max_sessions);
-        let context = Arc::new(Context { config, intake, auth, asks: asks_sender, clock, stats });
-        let server = Server { context, hub, asks, messages, tasks: HashMap::new(), next: 0 };
+        let context = Arc::new(Context { config, intake, door, handshakes, asks: asks_sender, clock, stats });
+        let doorkeeper = Doorkeeper(doorkeeper);
+        let server = Server { context, hub, doorkeeper, asks, messages, tasks: HashMap::new(), next: 0 };
         Ok((server, Outbound { sender }))
     }
 
@@ -73,9 +94,20 @@ impl<I: Intake> Server<I> {
         Arc::clone(&self.context.stats)
     }
 
+    /// Exchanges users and certificates while the listener runs.
+    pub fn doorkeeper(&self) -> Doorkeeper {
+        self.doorkeeper.clone()
+    }
+
     /// Runs until `stop` is cancelled and every connection has ended. `tasks` is the set that the connections
     /// become tasks of: `app.rs` makes it, so that it alone decides where tasks run.
-    pub async fn run(mut self, listener: TcpListener, mut tasks: JoinSet<Closed>, stop: CancellationToken) {
+    pub async fn run(
+        mut self,
+        listeners: impl Into<Listeners>,
+        mut tasks: JoinSet<Closed>,
+        stop: CancellationToken,
+    ) {
+        let listeners = listeners.into();
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let start = seconds.tick().await;
@@ -89,8 +121,8 @@ impl<I: Intake> Server<I> {
                 Some(ask) = self.asks.recv() => self.hub.ask(ask),
                 Some(message) = self.messages.recv() => self.hub.publish(message),
                 () = sleep(ACCEPT_PAUSE), if pause => pause = false,
-                accepted = listener.accept(), if !pause => match accepted {
-                    Ok((socket, _)) => self.accept(socket, &mut tasks),
+                (accepted, tls) = accept(&listeners), if !pause => match accepted {
+                    Ok((socket, _)) => self.accept(socket, tls, &mut tasks),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         pause = true;
@@ -98,11 +130,11 @@ impl<I: Intake> Server<I> {
                 },
             }
         }
-        drop(listener);
+        drop(listeners);
         self.stop(tasks).await;
     }
 
-    fn accept(&mut self, socket: TcpStream, tasks: &mut JoinSet<Closed>) {
+    fn accept(&mut self, socket: TcpStream, tls: bool, tasks: &mut JoinSet<Closed>) {
         if self.hub.connections() >= self.context.config.max_connections {
             self.context.stats.turned_away.add(1);
             return;
@@ -118,8 +150,12 @@ impl<I: Intake> Server<I> {
         );
         let context = Arc::clone(&self.context);
         let ends = Ends { deliveries, kick };
-        let task = tasks
-            .spawn(async move { Closed(connection::run(context, connection, socket, peer, ends).await) });
+        let task = tasks.spawn(async move {
+            Closed(match tls {
+                true => Box::pin(connection::run_tls(context, connection, socket, peer, ends)).await,
+                false => connection::run(context, connection, socket, peer, ends, None).await,
+            })
+        });
         self.tasks.insert(task.id(), connection);
     }
 
@@ -154,5 +190,19 @@ impl<I: Intake> Server<I> {
         tracing::warn!(connections = tasks.len(), "connections did not end in time");
         // What they still held is not acknowledged, and their sessions are in the journal.
         tasks.shutdown().await;
+    }
+}
+
+/// The next connection, and whether it is to speak TLS.
+async fn accept(listeners: &Listeners) -> (std::io::Result<(TcpStream, SocketAddr)>, bool) {
+    async fn on(listener: Option<&TcpListener>) -> std::io::Result<(TcpStream, SocketAddr)> {
+        match listener {
+            Some(listener) => listener.accept().await,
+            None => pending().await,
+        }
+    }
+    tokio::select! {
+        accepted = on(listeners.plain.as_ref()) => (accepted, false),
+        accepted = on(listeners.tls.as_ref()) => (accepted, true),
     }
 }

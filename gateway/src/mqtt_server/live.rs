@@ -22,10 +22,12 @@ use bytes::BytesMut;
 use pantau_proto::TimeMs;
 use rmqtt_codec::v5::{DisconnectReasonCode as Reason, UnsubscribeAckReason as Unsubscribed};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::auth::Login;
 use super::connection::{Context, Ends, Goodbye};
+use super::door::Door;
 use super::hub::{Ask, Kick, Subscribed};
 use super::outbound::SLOW;
 use super::packets::Filter;
@@ -47,6 +49,7 @@ pub(crate) struct Live<'a, I: Intake> {
     context: &'a Context<I>,
     connection: u64,
     pub(crate) session: Session,
+    login: Login,
     /// What the client may say; without any, everything.
     rights: Option<Arc<Rights>>,
     /// One for each outstanding batch of the session.
@@ -59,6 +62,8 @@ pub(crate) struct Live<'a, I: Intake> {
     reading: bool,
     /// Bytes wait for the socket, the last progress was at `wrote`.
     writing: bool,
+    /// What was written may still be on its way through TLS.
+    unflushed: bool,
     wrote: Instant,
     heard: Instant,
     arrival: TimeMs,
@@ -73,13 +78,14 @@ impl<'a, I: Intake> Live<'a, I> {
         session: Session,
         inbuf: BytesMut,
         keep_alive: Duration,
-        rights: Option<Arc<Rights>>,
+        (login, rights): (Login, Option<Arc<Rights>>),
     ) -> Self {
         let now = (context.clock.monotonic)();
         Live {
             context,
             connection,
             session,
+            login,
             rights,
             tickets: VecDeque::new(),
             inbuf,
@@ -87,6 +93,7 @@ impl<'a, I: Intake> Live<'a, I> {
             withheld: false,
             reading: true,
             writing: false,
+            unflushed: false,
             wrote: now,
             heard: now,
             arrival: (context.clock.wall)(),
@@ -117,6 +124,7 @@ impl<'a, I: Intake> Live<'a, I> {
         &mut self,
         io: &mut (impl AsyncRead + AsyncWrite + Unpin),
         ends: &mut Ends,
+        door: &mut watch::Receiver<Arc<Door>>,
     ) -> Goodbye {
         let (mut reader, mut writer) = tokio::io::split(io);
         let mut alarm = pin!(sleep(self.limit));
@@ -139,7 +147,8 @@ impl<'a, I: Intake> Live<'a, I> {
                 biased;
                 kick = &mut ends.kick => Err(Goodbye::Kicked(kick.unwrap_or(Kick::Stopping))),
                 resolved = resolved(&mut self.tickets), if !self.tickets.is_empty() => self.resolved(resolved),
-                written = writer.write_buf(&mut self.session.out), if self.writing => {
+                Ok(()) = door.changed() => self.admitted_again(&door.borrow_and_update()),
+                written = write(&mut writer, &mut self.session.out, &mut self.unflushed), if self.writing => {
                     self.wrote = (self.context.clock.monotonic)();
                     if matches!(written, Ok(1..)) { Ok(()) } else { Err(Goodbye::Gone) }
                 }
@@ -236,6 +245,12 @@ impl<'a, I: Intake> Live<'a, I> {
         }
     }
 
+    /// Users were exchanged: the login still holds, or the connection ends.
+    fn admitted_again(&mut self, door: &Door) -> Result<(), Goodbye> {
+        self.rights = door.auth.again(&self.login).ok_or(Goodbye::Revoked)?;
+        Ok(())
+    }
+
     fn resolved(&mut self, (batches, failed): (usize, bool)) -> Result<(), Goodbye> {
         for _ in 0..batches {
             self.session.resolved();
@@ -285,7 +300,7 @@ impl<'a, I: Intake> Live<'a, I> {
 
     /// Notes when something begins to wait for the socket.
     fn watch_writing(&mut self, alarm: Pin<&mut Sleep>) {
-        let writing = !self.session.out.is_empty();
+        let writing = !self.session.out.is_empty() || self.unflushed;
         if writing && !self.writing {
             self.wrote = (self.context.clock.monotonic)();
             let stalled = self.wrote + self.context.config.write_timeout;
@@ -310,6 +325,23 @@ impl<'a, I: Intake> Live<'a, I> {
         alarm.reset(if self.writing { silent.min(stalled) } else { silent });
         Ok(())
     }
+}
+
+/// Writes some of what waits, and through TLS to the socket. Dropped at any time it has lost nothing: what was taken from
+/// `out` and is not yet flushed is said in `unflushed`. A bare socket has nothing to flush.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    out: &mut BytesMut,
+    unflushed: &mut bool,
+) -> std::io::Result<usize> {
+    let mut written = 1;
+    if !out.is_empty() {
+        written = writer.write_buf(out).await?;
+        *unflushed = true;
+    }
+    writer.flush().await?;
+    *unflushed = false;
+    Ok(written)
 }
 
 /// How many of the oldest tickets have resolved, and whether the one after them failed.

@@ -2,7 +2,7 @@
 //! spool and nowhere else; only the gateway's own messages go out.
 //!
 //! ```text
-//! listener ─ accepts, owns the connections' tasks and ─► hub ─ sessions (registry), retained messages
+//! listener ─ accepts (TLS: secure), owns the connections' tasks and ─► hub ─ sessions (registry), retained messages
 //!    │ one task each                                        ▲ asks, bounded
 //! connection ─ handshake (auth), live ─ session (state machine) ┘
 //!                                  ├ wire = strict + rmqtt-codec      bytes ↔ packets
@@ -22,6 +22,7 @@
 mod auth;
 mod connection;
 mod deliveries;
+mod door;
 mod handshake;
 mod hub;
 mod listener;
@@ -29,6 +30,7 @@ mod live;
 mod outbound;
 mod packets;
 mod pipeline;
+mod secure;
 mod session;
 mod sessions;
 mod stats;
@@ -38,14 +40,17 @@ pub(crate) mod tests;
 mod topics;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pantau_proto::TimeMs;
+use tokio_rustls::rustls::ServerConfig;
 
 pub(crate) use deliveries::{Deliveries, Repeat};
 
 pub use auth::{User, UserError};
-pub use listener::{Closed, Server};
+pub use door::Doorkeeper;
+pub use listener::{Closed, Listeners, Server};
 pub use outbound::{MAX_MESSAGE, Outbound, OutboundError, RETAINED};
 pub use stats::{Count, Stats};
 #[cfg(test)]
@@ -74,6 +79,8 @@ pub struct Config {
     pub users: Vec<User>,
     /// Whether a client without a user name may connect.
     pub anonymous: bool,
+    /// Our certificate, and which of clients are believed; without it no connection is encrypted.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Default for Config {
@@ -88,6 +95,7 @@ impl Default for Config {
             stop_grace: Duration::from_secs(5),
             users: Vec::new(),
             anonymous: false,
+            tls: None,
         }
     }
 }

@@ -36,6 +36,10 @@ pub struct Stats {
     pub turned_away: Count,
     /// Refused by the answer to CONNECT: user, password, client identifier, version.
     pub refused: Count,
+    /// TLS handshakes that failed.
+    pub tls_failed: Count,
+    /// Connections closed because their login does not hold any more.
+    pub revoked: Count,
     /// Connections ended by a packet that breaks the protocol.
     pub violations: Count,
     /// Connections ended because the client was silent for too long or did not read.

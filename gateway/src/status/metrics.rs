@@ -117,7 +117,7 @@ fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result 
 }
 
 /// Name without `_total`, help, value.
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 13] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 17] {
     [
         ("accepted", "Readings, refused payloads and shed messages taken since the start", figures.accepted),
         ("spooled", "Positions synced to the disk since the start", figures.spooled),
@@ -150,6 +150,10 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 13] {
             "Deliveries whose repeat would not be known after a restart: sessions had no more room in the spool",
             figures.forgotten,
         ),
+        ("clients_refused", "Clients refused by the answer to CONNECT", figures.refused),
+        ("tls_failed", "TLS handshakes of clients that failed", figures.tls_failed),
+        ("clients_turned_away", "Connections closed because there were too many", figures.turned_away),
+        ("clients_revoked", "Connections closed because their login was taken away", figures.revoked),
         ("uplinks_repeated", "Uplinks that their network sent twice, taken once", figures.repeated),
         (
             "devices_unfollowed",

@@ -153,6 +153,10 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
             .to_owned(),
         ),
         (say("Perangkat tersambung", "Devices connected"), number(figures.connections)),
+        (
+            say("Login atau TLS ditolak", "Logins or TLS refused"),
+            number(figures.refused + figures.tls_failed),
+        ),
         (say("Perangkat daring", "Devices that said they are online"), number(figures.online.online)),
         (say("Perangkat luring", "Devices that are said to be offline"), number(figures.online.offline)),
         (say("Diterima sejak mulai", "Accepted since the start"), number(figures.accepted)),

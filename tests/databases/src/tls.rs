@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{
+use tokio_rustls_024::{
     TlsAcceptor,
     rustls::{Certificate, PrivateKey, ServerConfig},
     server::TlsStream,

@@ -9,11 +9,16 @@ use rmqtt_codec::{MqttPacket, v3, v5};
 use super::super::{Config, Server, User, UserError};
 use super::support::{Client, TestIntake, clock, open_config, start, v3_connect, v5_connect, wait_for};
 
-fn user(name: &str, password: &str) -> User {
+pub(super) fn user(name: &str, password: &str) -> User {
     let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
     let salt = SaltString::from_b64("c29tZXNhbHQ").unwrap();
     let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap();
-    User { name: name.to_owned(), password_hash: hash.to_string(), devices: Vec::new(), topics: Vec::new() }
+    User {
+        name: name.to_owned(),
+        password_hash: Some(hash.to_string()),
+        devices: Vec::new(),
+        topics: Vec::new(),
+    }
 }
 
 async fn code_v3(server: std::net::SocketAddr, user: Option<&str>, password: Option<&str>) -> u8 {
@@ -65,7 +70,7 @@ async fn a_wrong_password_is_answered_late() {
 
 #[tokio::test]
 async fn a_bad_hash_in_the_configuration_is_named() {
-    let bad = User { password_hash: "secret".into(), ..user("dev", "x") };
+    let bad = User { password_hash: Some("secret".into()), ..user("dev", "x") };
     let config = Config { users: vec![bad], ..Config::default() };
     let error = Server::new(config, TestIntake::default(), &[], clock()).err().unwrap();
     assert!(matches!(error, UserError::Hash { name, .. } if name == "dev"));

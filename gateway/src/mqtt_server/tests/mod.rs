@@ -12,6 +12,7 @@ mod session;
 pub(crate) mod support;
 mod tcp;
 mod timing;
+mod tls;
 mod topics;
 mod wire;
 

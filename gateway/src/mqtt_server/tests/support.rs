@@ -340,6 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     pub(crate) async fn raw(&mut self, bytes: &[u8]) {
         self.io.write_all(bytes).await.unwrap();
+        // TLS may keep the last of it.
+        self.io.flush().await.unwrap();
     }
 
     /// The next packet; `None` when the listener hung up.

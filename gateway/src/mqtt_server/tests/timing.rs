@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::super::Config;
-use super::super::auth::Auth;
 use super::super::connection::{self, Context, Ends};
+use super::super::door::Door;
 use super::super::hub::{Hub, Link};
 use super::super::session::Kept;
 use super::super::stats::Stats;
@@ -41,17 +41,18 @@ fn bench(config: Config, buffer: usize) -> Bench {
         }
         let _ = ended.await;
     });
-    let auth = Auth::new(&config.users, config.anonymous).unwrap();
+    let door = watch::channel(Door::new(&config).unwrap()).1;
     let context = Arc::new(Context {
         config,
         intake: intake.clone(),
-        auth,
+        door,
+        handshakes: Semaphore::new(1),
         asks,
         clock: clock(),
         stats: Arc::clone(&stats),
     });
     let peer = "127.0.0.1:1".parse().unwrap();
-    let connection = tokio::spawn(connection::run(context, 0, io, peer, Ends { deliveries, kick }));
+    let connection = tokio::spawn(connection::run(context, 0, io, peer, Ends { deliveries, kick }, None));
     Bench { device: Client::over(device, false), connection, intake, stats, _kick: alive }
 }
 
