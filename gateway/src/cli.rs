@@ -24,12 +24,39 @@ pub enum Command {
     Config,
     /// Show what would come of a payload (read from standard input), and why not
     Decode(Decode),
+    /// Make a device's login
+    Device {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: DeviceCommand,
+    },
     /// Look into the spool of a gateway that is not running
     Spool {
         /// What to look at.
         #[command(subcommand)]
         command: SpoolCommand,
     },
+}
+
+/// What to do with a device.
+#[derive(Debug, Subcommand)]
+pub enum DeviceCommand {
+    /// Add a user to the configuration, and print what to type into the device (and a QR code of it)
+    Add(AddDevice),
+}
+
+/// A device that is to get a login.
+#[derive(Debug, Args)]
+pub struct AddDevice {
+    /// Its name, which is its user name, too
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How the device reaches this machine; the host name unless it is given
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The configuration, to which a [[mqtt.user]] table is added
+    #[command(flatten)]
+    pub file: File,
 }
 
 /// What to look at.

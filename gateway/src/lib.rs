@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 mod decode;
+pub mod device;
 pub mod explain;
 #[cfg(feature = "faults")]
 mod faults;
@@ -35,4 +36,5 @@ mod uplink;
 mod wiring;
 
 pub use spool::SpoolError;
+pub use tls::tls_warning;
 pub use uplink::UplinkConfigError;

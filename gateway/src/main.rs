@@ -8,15 +8,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use pantau_gateway::app::{self, AppError};
-use pantau_gateway::cli::{self, Cli, Command, SpoolCommand};
+use pantau_gateway::cli::{self, Cli, Command, DeviceCommand, SpoolCommand};
 use pantau_gateway::config::{Config, DEFAULT_TOML};
-use pantau_gateway::{clock, explain, inspect, logging, room};
+use pantau_gateway::{clock, device, explain, inspect, logging, room};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn main() -> ExitCode {
     let file = match Cli::parse().command {
         Command::Config => return print(DEFAULT_TOML),
         Command::Decode(ref asked) => return decode(asked),
+        Command::Device { command: DeviceCommand::Add(ref asked) } => {
+            return device::add(asked).map_or_else(|error| fail(2, &error), |text| print(&text));
+        }
         Command::Run(ref file) | Command::Check(ref file) => file.config.clone(),
         Command::Spool { command: SpoolCommand::Inspect(ref file) } => file.config.clone(),
     };
@@ -26,7 +29,8 @@ pub(crate) fn main() -> ExitCode {
     };
     let done = match Cli::parse().command {
         Command::Check(_) => {
-            if let Some(warning) = room::warning(&config) {
+            let warnings = [room::warning(&config), pantau_gateway::tls_warning(&config, clock::now())];
+            for warning in warnings.into_iter().flatten() {
                 drop(writeln!(std::io::stderr(), "pantau-gateway: warning: {warning}"));
             }
             return print(&format!("{}: fine\n", file.display()));
@@ -34,7 +38,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Spool { .. } => {
             return inspect::report(&config).map_or_else(|e| fail(1, &e.to_string()), |t| print(&t));
         }
-        Command::Run(_) | Command::Config | Command::Decode(_) => run(config, &file),
+        Command::Run(_) | Command::Config | Command::Decode(_) | Command::Device { .. } => run(config, &file),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let is_config = matches!(error.downcast_ref(), Some(AppError::Bind { .. }));

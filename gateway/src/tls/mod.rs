@@ -23,7 +23,7 @@ use tokio_rustls::rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, RootCertStore, ServerConfig,
 };
 
-use crate::config::{ClientCerts, MqttClient, MqttTls};
+use crate::config::{ClientCerts, Config, MqttClient, MqttTls};
 use crate::decode::written;
 
 use self::x509::facts;
@@ -123,6 +123,12 @@ pub(crate) fn warning(tls: &MqttTls, now: TimeMs) -> Option<String> {
             "the certificate in {file} has expired at {ended} (this machine's clock says {now_is}): devices that check it stay away until a new one is there and SIGHUP is sent"
         )
     })
+}
+
+/// The same for a configuration.
+#[must_use]
+pub fn tls_warning(config: &Config, now: TimeMs) -> Option<String> {
+    warning(config.mqtt.tls.as_ref()?, now)
 }
 
 /// Why TLS failed, in words that lead to the mend; `None` where it is not TLS that failed.
