@@ -185,6 +185,24 @@ fn a_modbus_register_that_cannot_be_is_named_with_its_line_and_mend() {
 }
 
 #[test]
+fn the_modbus_example_of_the_readme_and_every_key_are_valid() {
+    let readme = include_str!("../../../README.md");
+    let start = readme.find("[[modbus]]\n").unwrap();
+    let example = readme[start..].split("```").next().unwrap();
+    let bus = parse(&format!("[mqtt]\nanonymous = true\n{example}")).unwrap().modbus.remove(0);
+    assert_eq!((bus.device[0].registers.len(), bus.device[0].registers[1].unit.as_str()), (2, "kWh"));
+    let every_key = modbus(
+        "tcp = \"[::1]:1502\"\nframing = \"rtu\"\nbaud = 19200\nparity = \"even\"\nstop_bits = 2",
+        "id = 255\nperiod = \"1m\"\ntimeout = \"2s\"\nretries = 0\nfaulty_after = 1\nmax_read = 16\nmax_gap = 4",
+        "{ read = \"input\", address = 7, type = \"bits\", bit = 3, bits = 2, order = \"dcba\", quantity = \"power/x\", \
+         unit = \"kW\", scale = 0.5, offset = -1, none = [0x3, 2.5] }",
+    );
+    let bus = parse(&every_key).unwrap().modbus.remove(0);
+    assert_eq!(bus.address(), Some(("::1".into(), 1502)));
+    assert_eq!(bus.device[0].registers[0].none, [3.0, 2.5]);
+}
+
+#[test]
 fn an_open_listener_is_allowed_in_plain_words_or_with_users() {
     parse("[mqtt]\nlisten = \"0.0.0.0:1883\"\nanonymous = true\nanyone_on_the_network_may_publish = true")
         .unwrap();

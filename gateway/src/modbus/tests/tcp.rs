@@ -137,6 +137,24 @@ async fn a_device_that_is_not_there_is_not_tried_by_each_unit_and_found_when_it_
     assert_eq!(timeout(Duration::from_secs(20), found).await.unwrap(), [(0, 5.0)]);
 }
 
+#[tokio::test]
+async fn serial_frames_go_over_tcp_where_a_converter_only_passes_them_on() {
+    let plant = Plant::default();
+    plant.set(9, 3, 0, &[77]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut device = simple(9);
+    device.timeout = Duration::from_secs(10);
+    let mut bus = Modbus::new(Way::Tcp { host: "127.0.0.1".into(), port, rtu: true }, vec![device], clock());
+    let converter = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        plant.serve_line(stream).await;
+    };
+    let (answer, ()) = tokio::join!(bus.poll(0), converter);
+    assert_eq!(told(answer), Ok(vec![(0, 77.0)]));
+    assert_eq!(told(bus.poll(0).await), Ok(vec![(0, 77.0)]), "on the same connection");
+}
+
 /// The device's end of a connection, byte by byte.
 async fn request(stream: &mut TcpStream) -> [u8; 12] {
     let mut request = [0; 12];
