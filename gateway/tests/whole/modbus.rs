@@ -1,9 +1,11 @@
 //! What the gateway asks by itself, from the device's registers to ingest.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, mknodat};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tokio::net::TcpListener;
 
 use super::fake_ingest::{Entry, FakeIngest};
@@ -75,6 +77,56 @@ async fn until_page(status: SocketAddr, part: &str) -> String {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("{part} is not on {page}");
+}
+
+/// The CRC of a serial frame (MODBUS over Serial Line 1.02, appendix B).
+fn with_crc(mut frame: Vec<u8>) -> Vec<u8> {
+    let crc = frame.iter().fold(0xffff_u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xa001 } else { crc >> 1 })
+    });
+    frame.extend(crc.to_le_bytes());
+    frame
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_on_a_serial_line_reaches_ingest() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = dir.path().join("adapter");
+    let line = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&line).unwrap();
+    unlockpt(&line).unwrap();
+    let name = ptsname(&line, Vec::new()).unwrap();
+    std::os::unix::fs::symlink(name.to_str().unwrap(), &port).unwrap();
+    // Without anybody at the other end a line of this kind is broken; a real one is not.
+    let held = std::fs::OpenOptions::new().read(true).write(true).open(&port).unwrap();
+    // Unit 5 with 1234 in its input register 7; until the other end is closed.
+    let device = std::thread::Builder::new();
+    let device = device.spawn(move || {
+        let (mut line, mut asked) = (std::fs::File::from(line), [0; 8]);
+        let mut answered = 0;
+        while line.read_exact(&mut asked).is_ok() {
+            assert_eq!(asked[..], with_crc(vec![5, 4, 0, 7, 0, 1]));
+            line.write_all(&with_crc(vec![5, 4, 2, 0x04, 0xd2])).unwrap();
+            answered += 1;
+        }
+        answered
+    });
+    let fake = FakeIngest::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ingest = listener.local_addr().unwrap();
+    fake.start(listener);
+    let serial = format!(
+        "[[modbus]]\nname = \"line\"\nserial = {port:?}\nbaud = 115200\nparity = \"even\"\n[[modbus.device]]\n\
+         name = \"station\"\nid = 5\nperiod = \"100ms\"\nregisters = [{{ read = \"input\", address = 7, scale = 0.01, \
+         quantity = \"water_level\" }}]\ntimeout = \"100ms\"\n"
+    );
+    let gateway = start_with(config_and(dir.path(), ingest, &serial)).await;
+    until("readings", || stored(&fake, "station/water_level").len() > 3).await;
+    gateway.stop().await;
+    drop(held);
+    let stored = stored(&fake, "station/water_level");
+    assert!(stored.iter().all(|(_, value)| *value == 12.34), "{stored:?}");
+    assert!(device.unwrap().join().unwrap() >= stored.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
