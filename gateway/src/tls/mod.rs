@@ -170,6 +170,10 @@ fn invalid(wrong: &CertificateError) -> String {
             "its certificate is signed by an authority that is not in the file of those that are believed"
                 .into()
         }
+        // What openssl signs when no extensions are named.
+        CertificateError::Other(other) if format!("{other:?}").contains("UnsupportedCertVersion") => {
+            "its certificate is of X.509 version 1: sign it anew as version 3 (openssl x509 -req … -extfile, with basicConstraints=CA:FALSE in the file)".into()
+        }
         other => format!("its certificate cannot be used: {other}"),
     }
 }
