@@ -36,10 +36,11 @@ use crate::mqtt_server::{self, Count, Listeners, Server, Stats};
 use crate::polled::{self, SensorStats};
 use crate::reload::Reload;
 use crate::room::{self, Watch};
-use crate::spool::{self, Spool, SpoolError};
+use crate::spool::{self, Boot, Spool, SpoolError};
 use crate::status;
+use crate::timekeeper;
 use crate::tls;
-use crate::trust::{Evidence, Trust};
+use crate::trust::Trust;
 use crate::uplink::{Uplink, UplinkConfigError};
 use crate::wiring;
 
@@ -180,8 +181,11 @@ async fn run_on<F: FileLayer>(
     let spool = opened.spool;
     prepare(spool.journal());
     let board = clock::starts_without_time();
-    let mut trust = Trust::new(config.gateway.clock, board, spool.latest_arrival());
-    judge_clock(&spool, &mut trust);
+    let boot = Boot { id: clock::boot_id(), since: clock::since_boot };
+    let known = spool.boot_offset(boot.id).is_some_and(|offset| !offset.uncertain);
+    let mut trust = Trust::new(config.gateway.clock, board, spool.newest()).already(known);
+    spool.begin_boot(boot);
+    let decided = timekeeper::look(&spool, &mut trust);
     let decoder = Arc::new(Decoder::new(&config.decode_rules()));
     let intake = SpoolIntake::new(spool.clone(), Arc::clone(&decoder));
     let clock = mqtt_server::Clock { wall: clock::now, monotonic: clock::monotonic_tokio };
@@ -244,7 +248,11 @@ async fn run_on<F: FileLayer>(
             Ok(())
         }
     });
-    start(&mut tasks, "the clock", watch_clock(spool.clone(), trust, stops.rest.clone()));
+    start(
+        &mut tasks,
+        "the clock",
+        timekeeper::run(spool.clone(), trust, decided, outbound.clone(), stops.rest.clone()),
+    );
     start(
         &mut tasks,
         "the keeper of the spool",
@@ -325,36 +333,6 @@ fn start(
     task: impl Future<Output = Result<(), String>> + Send + 'static,
 ) {
     tasks.spawn(async move { (name, task.await) });
-}
-
-/// Looks whether the clock can be trusted. True once it is.
-fn judge_clock<F: FileLayer>(spool: &Spool<F>, trust: &mut Trust) -> bool {
-    let trusted = trust.look(Evidence { wall: clock::now(), synchronised: clock::synchronised() });
-    spool.counters().clock_trusted.store(u64::from(trusted), std::sync::atomic::Ordering::Relaxed);
-    trusted
-}
-
-/// Looks each second until the clock is trusted.
-async fn watch_clock<F: FileLayer>(
-    spool: Spool<F>,
-    mut trust: Trust,
-    stop: CancellationToken,
-) -> Result<(), String> {
-    if !judge_clock(&spool, &mut trust) {
-        tracing::warn!("the clock is not trusted yet: the kernel does not say that it is synchronised");
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                () = sleep(Duration::from_secs(1)) => {}
-            }
-            if judge_clock(&spool, &mut trust) {
-                tracing::info!("the clock is trusted");
-                break;
-            }
-        }
-    }
-    stop.cancelled().await;
-    Ok(())
 }
 
 /// Frees what is acked, several times a second and when somebody wants room.

@@ -36,6 +36,10 @@ pub(crate) struct Counters {
     pub(crate) connected: AtomicU64,
     /// 1 once the clock is trusted.
     pub(crate) clock_trusted: AtomicU64,
+    /// Times that the wall clock went back by more than two or three minutes.
+    pub(crate) clock_went_back: AtomicU64,
+    /// Times that readings which waited for the clock were let go.
+    pub(crate) releases: AtomicU64,
 }
 
 /// Adds to a counter.
@@ -56,6 +60,9 @@ pub(crate) struct Figures {
     pub(crate) epoch: String,
     pub(crate) connected: bool,
     pub(crate) clock_trusted: bool,
+    pub(crate) clock_went_back: u64,
+    /// Positions that wait until the clock is trusted.
+    pub(crate) held: u64,
     pub(crate) connections: u64,
     /// Clients that were not let in: by CONNACK, by TLS, because there were too many; and those whose login was taken away.
     pub(crate) refused: u64,
@@ -167,6 +174,8 @@ impl Figures {
             epoch: spool.epoch().to_string(),
             connected: value(&counters.connected) != 0,
             clock_trusted: value(&counters.clock_trusted) != 0,
+            clock_went_back: value(&counters.clock_went_back),
+            held: spool.held().len_positions(),
             accepted: value(&counters.accepted),
             spooled: stats.synced.0.saturating_sub(spool.began().0),
             acked: value(&counters.acked),

@@ -30,6 +30,7 @@ mod reload;
 pub mod room;
 mod spool;
 mod status;
+mod timekeeper;
 mod tls;
 mod trust;
 mod uplink;

@@ -45,6 +45,12 @@ impl Trust {
         Self { mode, earliest, trusted: false }
     }
 
+    /// The clock was trusted before, in the same boot.
+    pub(crate) fn already(mut self, trusted: bool) -> Self {
+        self.trusted |= trusted;
+        self
+    }
+
     /// Whether the clock is trusted now.
     pub(crate) fn look(&mut self, evidence: Evidence) -> bool {
         self.trusted |= match self.mode {
@@ -90,5 +96,7 @@ mod tests {
         let mut trust = Trust::new(ClockTrust::Kernel, true, NOW);
         assert!(trust.look(Evidence { wall: NOW, synchronised: true }));
         assert!(trust.look(Evidence { wall: TimeMs(0), synchronised: false }));
+        let mut trust = Trust::new(ClockTrust::Kernel, true, NOW).already(true);
+        assert!(trust.look(Evidence { wall: NOW, synchronised: false }));
     }
 }

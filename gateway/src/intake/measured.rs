@@ -18,7 +18,7 @@ impl<F: FileLayer> SpoolIntake<F> {
         at: TimeMs,
     ) -> Result<SpoolTicket, SubmitError> {
         let mut too_fast = Vec::new();
-        let (record, columns, flags) = loop {
+        let (record, columns, stamped) = loop {
             let mut columns = Columns::with_capacity(readings.len());
             let (mut record, mut places) = (Record::default(), Vec::with_capacity(readings.len()));
             for (n, reading) in readings.iter().enumerate() {
@@ -39,12 +39,12 @@ impl<F: FileLayer> SpoolIntake<F> {
                 source.clone_into(&mut record.source);
             }
             match self.spool.stamp(&mut columns, at) {
-                Ok(flags) => break (record, columns, flags),
+                Ok(stamped) => break (record, columns, stamped),
                 Err(fast) => too_fast.extend(fast.into_iter().filter_map(|place| places.get(place).copied())),
             }
         };
         let (refused, taken) = (record.refused.len(), columns.len() + record.refused.len());
-        let ticket = self.spool.submit(record, columns, flags, at)?;
+        let ticket = self.spool.submit(record, columns, stamped, at)?;
         count(&self.counters().accepted, taken as u64);
         count(&self.counters().quarantined, refused as u64);
         Ok(SpoolTicket(ticket))

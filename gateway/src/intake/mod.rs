@@ -133,11 +133,11 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
     fn submit_of(&self, source: Source<'_>, frames: &[Frame<'_>]) -> Result<Taken<SpoolTicket>, SubmitError> {
         let arrival = frames.first().map_or(TimeMs(0), |frame| frame.arrival);
         let mut too_fast = Vec::new();
-        let (batch, record, columns, flags, not_allowed) = loop {
+        let (batch, record, columns, stamped, not_allowed) = loop {
             let Gathered { batch, record, mut columns, ends, not_allowed } =
                 self.gather(source, frames, &too_fast)?;
             match self.spool.stamp(&mut columns, arrival) {
-                Ok(flags) => break (batch, record, columns, flags, not_allowed),
+                Ok(stamped) => break (batch, record, columns, stamped, not_allowed),
                 Err(readings) => {
                     let frame_of = |reading: &usize| ends.partition_point(|end| end <= reading);
                     too_fast.extend(readings.iter().map(frame_of));
@@ -146,7 +146,7 @@ impl<F: FileLayer> Intake for SpoolIntake<F> {
             }
         };
         let (refused, taken) = (record.refused.len(), columns.len() + record.refused.len());
-        let ticket = self.spool.submit(record, columns, flags, arrival)?;
+        let ticket = self.spool.submit(record, columns, stamped, arrival)?;
         count(&self.counters().repeated, batch.commit());
         count(&self.counters().accepted, taken as u64);
         count(&self.counters().quarantined, refused as u64);

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use rmqtt_codec::v5::RetainHandling;
 use tokio::sync::{mpsc, oneshot};
 
-use super::outbound::{Delivery, Message, QUEUE, RETAINED};
+use super::outbound::{Delivery, Message, QUEUE, RETAINED, Way};
 use super::packets::Filter;
 use super::session::Kept;
 use super::sessions::{Grant, Outcome, Refusal, Registry, Request};
@@ -154,11 +154,13 @@ impl<I: Intake> Hub<I> {
 
     /// The gateway publishes.
     pub(crate) fn publish(&mut self, message: Arc<Message>) {
-        let links = &self.links;
-        let dropped = self.registry.route(&message, |connection, delivery| {
-            links.get(&connection).is_some_and(|link| link.deliveries.try_send(delivery).is_ok())
-        });
-        self.stats.outbound_dropped.add(dropped);
+        if message.way != Way::Later {
+            let links = &self.links;
+            let dropped = self.registry.route(&message, |connection, delivery| {
+                links.get(&connection).is_some_and(|link| link.deliveries.try_send(delivery).is_ok())
+            });
+            self.stats.outbound_dropped.add(dropped);
+        }
         if !message.retain {
             return;
         }
@@ -184,7 +186,7 @@ impl<I: Intake> Hub<I> {
         // Each message once, however many of the filters match it, and no more than can wait for a client.
         let retained = self.retained.values().filter_map(|message| {
             let matching = wanting.iter().filter(|filter| topics::matches(&filter.filter, &message.topic));
-            let qos = matching.map(|filter| filter.qos).max()?;
+            let qos = message.qos(matching.map(|filter| filter.qos).max()?);
             Some(Delivery { message: Arc::clone(message), qos, retain: true })
         });
         Subscribed {

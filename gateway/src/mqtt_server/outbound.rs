@@ -11,10 +11,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use pantau_proto::TimeMs;
 use tokio::sync::mpsc;
 
 use super::topics;
 use super::wire::Wire;
+use crate::decode::written;
 
 /// Messages that wait for one client at most.
 pub(crate) const QUEUE: usize = 1024;
@@ -24,6 +26,8 @@ const WINDOW: usize = 32;
 pub const RETAINED: usize = 16_384;
 /// Bytes of topic and payload at most.
 pub const MAX_MESSAGE: usize = 64 * 1024;
+/// Where devices without a clock learn the time.
+pub(super) const TIME: &str = "pantau/time";
 /// Bytes that wait in the socket's buffer above which QoS 0 messages are dropped.
 pub(crate) const SLOW: usize = 64 * 1024;
 
@@ -33,6 +37,26 @@ pub(crate) struct Message {
     pub(crate) topic: String,
     pub(crate) payload: Bytes,
     pub(crate) retain: bool,
+    /// How it goes out.
+    pub(crate) way: Way,
+}
+
+impl Message {
+    /// At which quality of service it goes to who has asked for `wanted`.
+    pub(crate) fn qos(&self, wanted: u8) -> u8 {
+        if self.way == Way::Kept { wanted } else { 0 }
+    }
+}
+
+/// How a message goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// At the quality of service that was asked for; kept for those who are away.
+    Kept,
+    /// At QoS 0: it is worth nothing later.
+    Passing,
+    /// To later subscribers only.
+    Later,
 }
 
 /// A message on its way to one client.
@@ -73,14 +97,27 @@ impl Outbound {
     /// # Errors
     /// The topic is not one of the gateway's, the message is too large, or the listener is busy or has stopped.
     pub fn publish(&self, topic: &str, payload: impl Into<Bytes>, retain: bool) -> Result<(), OutboundError> {
-        let payload = payload.into();
+        self.send(topic, payload.into(), retain, Way::Kept)
+    }
+
+    /// Says what time it is: to all who have subscribed to `pantau/time` where `tell`, else only to those who will. Never
+    /// kept for a client that is away, to whom it would come as if it were new.
+    ///
+    /// # Errors
+    /// As [`Outbound::publish`].
+    pub fn time(&self, now: TimeMs, tell: bool) -> Result<(), OutboundError> {
+        let payload = format!("{{\"epoch_ms\":{},\"time\":\"{}\"}}", now.0, written(now.0));
+        self.send(TIME, payload.into(), true, if tell { Way::Passing } else { Way::Later })
+    }
+
+    fn send(&self, topic: &str, payload: Bytes, retain: bool, way: Way) -> Result<(), OutboundError> {
         if !topics::is_ours(topic) {
             return Err(OutboundError::NotOurs(topic.to_owned()));
         }
         if topic.len() + payload.len() > MAX_MESSAGE {
             return Err(OutboundError::TooLarge(topic.len() + payload.len()));
         }
-        let message = Arc::new(Message { topic: topic.to_owned(), payload, retain });
+        let message = Arc::new(Message { topic: topic.to_owned(), payload, retain, way });
         self.sender.try_send(message).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => OutboundError::Busy,
             mpsc::error::TrySendError::Closed(_) => OutboundError::Stopped,

@@ -293,7 +293,7 @@ impl<R> Registry<R> {
             else {
                 continue;
             };
-            let retain = as_published && message.retain;
+            let (qos, retain) = (message.qos(qos), as_published && message.retain);
             let delivery = Delivery { message: Arc::clone(message), qos, retain };
             let taken = match &mut slot.state {
                 State::Live { connection, .. } => send(*connection, delivery),

@@ -2,7 +2,7 @@
 
 use pantau_proto::{Flags, Reading, TimeMs};
 
-use super::record::{Record, RefusedPayload};
+use super::record::{BootOffset, Record, RefusedPayload};
 
 /// One position.
 #[derive(Debug, PartialEq)]
@@ -25,13 +25,29 @@ pub(crate) struct Cursor {
     reading: usize,
     refused: usize,
     time: i64,
+    /// What makes times of the arrival stamps, if that has to be.
+    offset: Option<BootOffset>,
 }
 
 impl Cursor {
     /// Of a record of shed messages there is nothing to read: the cursor stands at its end.
     pub(crate) fn new(first: u64, record: Record) -> Self {
         let taken = u32::from(record.shed.is_some());
-        Self { record, first, taken, name_at: 0, unit_at: 0, reading: 0, refused: 0, time: 0 }
+        Self { record, first, taken, name_at: 0, unit_at: 0, reading: 0, refused: 0, time: 0, offset: None }
+    }
+
+    /// With the times that readings have which came before the clock was trusted. `offset` says what was decided for a
+    /// boot; where that is lost, it is what the wall clock said.
+    pub(crate) fn resolved(mut self, offset: impl FnOnce(u64) -> Option<BootOffset>) -> Self {
+        self.offset = self.record.boot_time.map(|time| {
+            offset(time.boot).unwrap_or(BootOffset {
+                boot: time.boot,
+                offset: self.record.arrival.saturating_sub(time.since_boot),
+                uncertain: true,
+                end: 0,
+            })
+        });
+        self
     }
 
     /// The position that [`Cursor::next`] gives.
@@ -46,7 +62,10 @@ impl Cursor {
 
     /// When the record came in.
     pub(crate) fn arrival(&self) -> i64 {
-        self.record.arrival
+        match (self.offset, self.record.boot_time) {
+            (Some(offset), Some(time)) => time.since_boot.saturating_add(offset.offset),
+            _ => self.record.arrival,
+        }
     }
 
     /// Where it came from, if the record says so.
@@ -71,8 +90,14 @@ impl Cursor {
         self.taken += 1;
         let name = line(&self.record.names, &mut self.name_at);
         let unit = line(&self.record.units, &mut self.unit_at);
-        let flags = Flags(u16::try_from(flags).unwrap_or(0));
-        Some(Item::Reading(name, unit, Reading { time: TimeMs(self.time), value, flags }))
+        let (mut flags, mut time) = (Flags(u16::try_from(flags).unwrap_or(0)), self.time);
+        if let Some(offset) = self.offset.filter(|_| flags.contains(Flags::ARRIVAL_TIME)) {
+            time = time.saturating_add(offset.offset);
+            if offset.uncertain {
+                flags |= Flags::CLOCK_UNCERTAIN;
+            }
+        }
+        Some(Item::Reading(name, unit, Reading { time: TimeMs(time), value, flags }))
     }
 }
 

@@ -53,7 +53,11 @@ impl<F: FileLayer> Spool<F> {
         match self.shared.journal.release_before(before) {
             Ok(released) => {
                 // An ingest that was restored meanwhile may lack some of it: it cannot be sent again.
-                locked(&self.shared.ordered).state.acked.insert(0, released.kept.0);
+                let now = locked(&self.shared.stamps).boot();
+                let mut ordered = locked(&self.shared.ordered);
+                ordered.state.acked.insert(0, released.kept.0);
+                ordered.state.boots.forget_below(released.kept.0, now);
+                drop(ordered);
                 self.shared.room.notify_waiters();
             }
             Err(ReleaseError::Closed) => {}

@@ -11,6 +11,8 @@
 //!   before the last one can be freed as soon as they are acked, however full the spool is.
 //! - One lock is never taken while the other is held, and none is held over an await or a disk access.
 
+mod boots;
+mod clock;
 mod cursor;
 mod keep;
 mod marks;
@@ -41,8 +43,9 @@ use self::keep::Taken;
 use self::marks::Marks;
 use self::shed::Shedding;
 use self::stamps::{ARRIVAL, Stamps};
+pub(crate) use self::stamps::{Boot, Stamped};
 use self::state::State;
-use crate::decode::{Columns, UNTIMED};
+use crate::decode::Columns;
 use crate::figures::{Counters, count};
 use crate::intake::types::SubmitError;
 
@@ -81,6 +84,8 @@ impl<F: FileLayer> std::fmt::Debug for Shared<F> {
 struct Ordered {
     state: State,
     marks: Marks,
+    /// Their time is decided, and the decision not yet synced.
+    deciding: RangeSet,
     /// Acked, not yet journaled as acked.
     unsaved: RangeSet,
     shedding: Shedding,
@@ -129,21 +134,17 @@ impl<F: FileLayer> Spool<F> {
         locked(&self.shared.ordered).state.epoch.unwrap_or(Epoch(0))
     }
 
-    /// The latest time at which anything came in, or 1970.
-    pub(crate) fn latest_arrival(&self) -> TimeMs {
-        TimeMs(locked(&self.shared.ordered).state.latest_arrival)
+    /// The latest time that any reading has from here, or 1970.
+    pub(crate) fn newest(&self) -> TimeMs {
+        TimeMs(locked(&self.shared.ordered).state.newest())
     }
 
-    /// Gives untimed readings their arrival stamps; returns the flags of all readings, or none where none has any.
+    /// Gives untimed readings their arrival stamps; returns what else the record has to say.
     ///
     /// # Errors
     /// The places of readings that came too fast for that; then nothing is stamped.
-    pub(crate) fn stamp(&self, columns: &mut Columns, arrival: TimeMs) -> Result<Vec<u32>, Vec<usize>> {
-        if columns.times.contains(&UNTIMED) {
-            locked(&self.shared.stamps).stamp(columns, arrival)
-        } else {
-            Ok(std::mem::take(&mut columns.flags))
-        }
+    pub(crate) fn stamp(&self, columns: &mut Columns, arrival: TimeMs) -> Result<Stamped, Vec<usize>> {
+        locked(&self.shared.stamps).stamp(columns, arrival)
     }
 
     /// Journals readings, stamped before, and refused payloads with what else stands in `record`.
@@ -151,9 +152,11 @@ impl<F: FileLayer> Spool<F> {
         &self,
         mut record: Record,
         mut columns: Columns,
-        flags: Vec<u32>,
+        stamped: Stamped,
         arrival: TimeMs,
     ) -> Result<Ticket, SubmitError> {
+        let Stamped { flags, boot_time } = stamped;
+        record.boot_time = boot_time;
         let stamps = columns.times.iter().zip(&flags).filter(|(_, flags)| **flags & ARRIVAL != 0);
         record.highest_stamp = stamps.map(|(time, _)| *time).max().unwrap_or(0);
         record.time_deltas = deltas(&columns.times);
@@ -214,7 +217,7 @@ impl<F: FileLayer> Spool<F> {
             }
             Door::Reserve => journal.append_reserved(positions, bytes, 0),
         }?;
-        count(&self.shared.counters.forgotten, ordered.state.apply(record));
+        count(&self.shared.counters.forgotten, ordered.state.apply(ticket.first.0, record));
         if record.positions() > 0 {
             ordered.marks.add(ticket.first.0, TimeMs(record.arrival));
         }

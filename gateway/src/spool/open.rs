@@ -140,7 +140,8 @@ pub(crate) fn open<F: FileLayer>(
     let losses = found.losses();
 
     let sessions = found.state.sessions.recovered();
-    let stamps = Mutex::new(Stamps::new(found.state.stamp_floor, found.state.latest_arrival));
+    let stamps =
+        Mutex::new(Stamps::new(found.state.stamp_floor, found.state.latest_arrival, found.state.behind));
     let began = journal.synced();
     let ordered = Ordered {
         state: found.state,
@@ -150,6 +151,7 @@ pub(crate) fn open<F: FileLayer>(
         active: journal.segments().last().map_or(0, |segment| segment.sequence),
         snapshot: Taken { segment: found.snapshot, ticket: None },
         crowded: false,
+        deciding: RangeSet::new(),
     };
     let shared = Shared {
         journal,
@@ -257,7 +259,7 @@ fn replay<F: FileLayer>(journal: &Journal<F>, shares: Shares) -> Result<Found, S
     }
     let mut reader = journal.reader(from);
     while let Some((first, record)) = next(&mut reader, &mut found.damaged)? {
-        found.state.apply(&record);
+        found.state.apply(first.0, &record);
         if record.positions() > 0 {
             found.marks.add(first.0, TimeMs(record.arrival));
         }

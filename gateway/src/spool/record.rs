@@ -5,6 +5,7 @@
 //! refused    payloads that could not be read; `offset` is their place among the record's positions
 //! sessions   source + ids/hashes (QoS 1), held (QoS 2); session: started, resumed, ended, released
 //! uplink     acked ranges, a new epoch, losses
+//! boots      boot_time of what came before the clock was trusted, the boot_offset that makes times of it; went_back
 //! shed       how many messages at QoS 0 were given up
 //! snapshot   everything that must outlive the segments before it
 //! ```
@@ -13,6 +14,8 @@
 //! used again; unknown ones are skipped.
 
 use pantau_proto::v1::{Loss, Range};
+
+use super::stamps::ARRIVAL;
 
 /// One record.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -61,6 +64,59 @@ pub(crate) struct Record {
     pub(crate) snapshot: Option<Snapshot>,
     #[prost(message, optional, tag = "18")]
     pub(crate) shed: Option<Shed>,
+    /// The clock was not trusted when it came in: readings with an arrival stamp have milliseconds since the boot as
+    /// their time, and so is `highest_stamp`. `arrival` is what the wall clock said.
+    #[prost(message, optional, tag = "19")]
+    pub(crate) boot_time: Option<BootTime>,
+    /// What makes times of them.
+    #[prost(message, optional, tag = "20")]
+    pub(crate) boot_offset: Option<BootOffset>,
+    /// The wall clock went back by more than stamps can wait for, to this time: stamps begin anew there.
+    #[prost(sint64, optional, tag = "21")]
+    pub(crate) went_back: Option<i64>,
+}
+
+/// When something came in, by a clock that no one sets.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct BootTime {
+    /// Which run of the machine.
+    #[prost(fixed64, tag = "1")]
+    pub(crate) boot: u64,
+    /// Milliseconds.
+    #[prost(sint64, tag = "2")]
+    pub(crate) since_boot: i64,
+}
+
+/// The wall clock at the beginning of a boot, as far as it is known. Never changed.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct BootOffset {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) boot: u64,
+    /// Milliseconds since the epoch.
+    #[prost(sint64, tag = "2")]
+    pub(crate) offset: i64,
+    /// By a clock that was never trusted.
+    #[prost(bool, tag = "3")]
+    pub(crate) uncertain: bool,
+    /// One after the last position that needs it; only in snapshots.
+    #[prost(uint64, tag = "4")]
+    pub(crate) end: u64,
+}
+
+/// The boot without an offset, in a snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct Undecided {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) boot: u64,
+    /// When its first record came in, milliseconds since the boot.
+    #[prost(sint64, tag = "2")]
+    pub(crate) since: i64,
+    /// Its highest stamp, milliseconds since the boot.
+    #[prost(sint64, tag = "3")]
+    pub(crate) highest: i64,
+    /// By the wall clock when its last record came in, milliseconds since the epoch.
+    #[prost(sint64, tag = "4")]
+    pub(crate) offset: i64,
 }
 
 /// A payload that could not be read.
@@ -143,6 +199,15 @@ pub(crate) struct Snapshot {
     pub(crate) sessions: Vec<SavedSession>,
     #[prost(sint64, tag = "9")]
     pub(crate) latest_arrival: i64,
+    #[prost(message, repeated, tag = "10")]
+    pub(crate) boot_offsets: Vec<BootOffset>,
+    #[prost(message, optional, tag = "11")]
+    pub(crate) undecided: Option<Undecided>,
+    #[prost(message, repeated, tag = "12")]
+    pub(crate) held: Vec<Range>,
+    /// Stamps up to here may be those of other readings, before the clock went back.
+    #[prost(sint64, tag = "13")]
+    pub(crate) behind: i64,
 }
 
 /// A persistent session in a snapshot.
@@ -173,5 +238,30 @@ impl Record {
             return 1;
         }
         u32::try_from(self.values.len() + self.refused.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The positions, beginning at `first`, whose time is that of their arrival: readings with such a stamp, and
+    /// refused payloads.
+    pub(crate) fn untimed(&self, first: u64) -> Vec<(u64, u64)> {
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        let (mut reading, mut refused) = (0, 0);
+        for place in 0..self.positions() {
+            let is_refused = self.refused.get(refused).is_some_and(|payload| payload.offset <= place)
+                || reading >= self.values.len();
+            let untimed = if is_refused {
+                refused += 1;
+                true
+            } else {
+                reading += 1;
+                self.flags.get(reading - 1).is_some_and(|flags| flags & ARRIVAL != 0)
+            };
+            let at = first + u64::from(place);
+            match ranges.last_mut() {
+                Some(last) if untimed && last.1 == at => last.1 = at + 1,
+                _ if untimed => ranges.push((at, at + 1)),
+                _ => {}
+            }
+        }
+        ranges
     }
 }

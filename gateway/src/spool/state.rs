@@ -10,6 +10,7 @@
 use pantau_proto::v1::{Loss, Range};
 use pantau_proto::{Epoch, RangeSet};
 
+use super::boots::{Boots, Room};
 use super::record::{Acked, Record, Snapshot};
 use super::sessions::Sessions;
 
@@ -20,6 +21,7 @@ pub(crate) struct Shares {
     ranges: usize,
     losses: usize,
     sessions: usize,
+    boots: Room,
 }
 
 impl Shares {
@@ -27,7 +29,8 @@ impl Shares {
     pub(crate) fn of(bytes: usize) -> Self {
         let part = bytes / 16;
         // The last sixteenth is for what else there is, and for the framing.
-        Self { ranges: part, losses: part, sessions: 12 * part }
+        let boots = Room::of(part / 4);
+        Self { ranges: part, losses: part / 2, sessions: 12 * part, boots }
     }
 }
 
@@ -45,6 +48,10 @@ pub(crate) struct State {
     pub(crate) stamp_floor: i64,
     /// No reading ever came in later, by the clock of its time.
     pub(crate) latest_arrival: i64,
+    /// Stamps up to here may be those of other readings, before the clock went back.
+    pub(crate) behind: i64,
+    /// What came in before the clock was trusted.
+    pub(crate) boots: Boots,
     pub(crate) sessions: Sessions,
 }
 
@@ -58,17 +65,29 @@ impl State {
             losses: Vec::new(),
             stamp_floor: 0,
             latest_arrival: 0,
+            behind: 0,
+            boots: Boots::new(shares.boots),
             sessions: Sessions::new(shares.sessions),
         }
     }
 
-    /// Takes in what a record says. Returns how many redelivery entries were given up for want of room.
-    pub(crate) fn apply(&mut self, record: &Record) -> u64 {
+    /// Takes in what a record at `first` says. Returns how many redelivery entries were given up for want of room.
+    pub(crate) fn apply(&mut self, first: u64, record: &Record) -> u64 {
         if let Some(snapshot) = &record.snapshot {
             self.restore(snapshot);
         }
-        self.stamp_floor = self.stamp_floor.max(record.highest_stamp);
-        self.latest_arrival = self.latest_arrival.max(record.arrival);
+        if let Some(to) = record.went_back {
+            self.behind = self.behind.max(self.stamp_floor);
+            (self.stamp_floor, self.latest_arrival) = (self.stamp_floor.min(to), to);
+        }
+        let decided = self.boots.apply(first, record, self.newest());
+        self.stamp_floor = self.stamp_floor.max(decided);
+        self.latest_arrival = self.latest_arrival.max(decided);
+        // By a clock that is not trusted it is in no order with the others.
+        if record.boot_time.is_none() {
+            self.stamp_floor = self.stamp_floor.max(record.highest_stamp);
+            self.latest_arrival = self.latest_arrival.max(record.arrival);
+        }
         let forgotten = self.sessions.apply(record);
         if let Some(Acked { ranges, replace }) = &record.acked {
             if *replace {
@@ -82,6 +101,11 @@ impl State {
         }
         self.losses.extend_from_slice(&record.losses);
         forgotten
+    }
+
+    /// No reading has a later time from here than this.
+    pub(crate) fn newest(&self) -> i64 {
+        self.stamp_floor.max(self.latest_arrival)
     }
 
     /// Ingest has these positions now. Returns how many of them are new.
@@ -104,6 +128,8 @@ impl State {
         self.losses.clone_from(&snapshot.losses);
         self.stamp_floor = snapshot.stamp_floor;
         self.latest_arrival = snapshot.latest_arrival;
+        self.behind = snapshot.behind;
+        self.boots.restore(snapshot);
         snapshot.sessions.iter().for_each(|saved| self.sessions.load(saved));
     }
 
@@ -111,15 +137,18 @@ impl State {
     /// later acked ranges from ingest, losses from the damaged disk; the later settled ones are sent again, with the
     /// times that they had.
     pub(crate) fn snapshot(&self) -> Record {
-        let snapshot = Snapshot {
+        let mut snapshot = Snapshot {
             epoch: self.epoch.map_or(0, |epoch| epoch.0),
             acked: within(self.shares.ranges, self.acked.to_wire()),
             settled: within(self.shares.ranges, self.settled.to_wire()),
             losses: within(self.shares.losses, self.losses.clone()),
             stamp_floor: self.stamp_floor,
             latest_arrival: self.latest_arrival,
+            behind: self.behind,
             sessions: self.sessions.save().collect(),
+            ..Snapshot::default()
         };
+        self.boots.save(&mut snapshot);
         Record { snapshot: Some(snapshot), ..Record::default() }
     }
 }

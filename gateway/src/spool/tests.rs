@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clock;
+mod formats;
 mod full;
 mod model;
 mod sessions;
@@ -62,8 +64,8 @@ fn submit(spool: &Spool<SimFiles>, topic: &str, payload: &str, arrival: i64) -> 
     let decoder = Decoder::new(&Config::default().decode_rules());
     decoder.batch().decode(frame.topic, frame.payload, frame.arrival, &mut columns).unwrap();
     record.arrival = arrival;
-    let flags = spool.stamp(&mut columns, TimeMs(arrival)).unwrap();
-    spool.submit(record, columns, flags, TimeMs(arrival)).unwrap()
+    let stamped = spool.stamp(&mut columns, TimeMs(arrival)).unwrap();
+    spool.submit(record, columns, stamped, TimeMs(arrival)).unwrap()
 }
 
 /// Series, time, value and flags by position, of everything that is synced.

@@ -55,7 +55,7 @@ impl<F: FileLayer> Spool<F> {
         let record = acked_record(acked.to_wire(), true);
         if let Err(error) = self.note_locked(&mut ordered, &record) {
             tracing::warn!(%error, "the acked ranges could not be journaled; a restart may send again");
-            ordered.state.apply(&record);
+            ordered.state.apply(0, &record);
         }
     }
 
@@ -99,7 +99,7 @@ impl<F: FileLayer> Spool<F> {
         let record = Record { losses, ..Record::default() };
         if let Err(error) = self.note_locked(ordered, &record) {
             tracing::warn!(%error, "a loss could not be journaled; the next start finds it again");
-            ordered.state.apply(&record);
+            ordered.state.apply(0, &record);
         }
     }
 }

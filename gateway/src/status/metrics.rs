@@ -117,7 +117,7 @@ fn fsync(encoder: &mut DescriptorEncoder<'_>, fsync: &Histogram) -> fmt::Result 
 }
 
 /// Name without `_total`, help, value.
-fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 17] {
+fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 18] {
     [
         ("accepted", "Readings, refused payloads and shed messages taken since the start", figures.accepted),
         ("spooled", "Positions synced to the disk since the start", figures.spooled),
@@ -154,6 +154,11 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 17] {
         ("tls_failed", "TLS handshakes of clients that failed", figures.tls_failed),
         ("clients_turned_away", "Connections closed because there were too many", figures.turned_away),
         ("clients_revoked", "Connections closed because their login was taken away", figures.revoked),
+        (
+            "clock_went_back",
+            "Times that the machine's clock went back so far that stamps began anew",
+            figures.clock_went_back,
+        ),
         ("uplinks_repeated", "Uplinks that their network sent twice, taken once", figures.repeated),
         (
             "devices_unfollowed",
@@ -164,13 +169,14 @@ fn counters(figures: &Figures) -> [(&'static str, &'static str, u64); 17] {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
-fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 11] {
+fn gauges(figures: &Figures) -> [(&'static str, &'static str, f64); 12] {
     [
         ("backlog_readings", "Synced and not acknowledged by ingest", figures.backlog_readings as f64),
         ("backlog_bytes", "Bytes of the segments that hold the backlog", figures.backlog_bytes as f64),
         ("backlog_seconds", "Age of the oldest reading in the backlog", figures.backlog_ms as f64 / 1_000.0),
         ("connections", "Open MQTT connections", figures.connections as f64),
         ("connected", "1 while the stream to ingest stands", f64::from(u8::from(figures.connected))),
+        ("held_readings", "Positions that wait until the clock is trusted", figures.held as f64),
         (
             "clock_trusted",
             "1 once the machine's clock is trusted",

@@ -109,8 +109,8 @@ fn state(figures: &Figures, language: Language) -> (bool, &'static str) {
         return (
             true,
             language.say(
-                "Jam belum dipercaya: data tanpa waktu sendiri ditandai.",
-                "The clock is not trusted yet: readings without a time of their own are flagged.",
+                "Jam belum dipercaya: data tanpa waktu sendiri menunggu di sini, paling lama satu jam, lalu ditandai.",
+                "The clock is not trusted yet: readings without a time of their own wait here for an hour at most, and are flagged then.",
             ),
         );
     }
@@ -152,6 +152,7 @@ fn table(figures: &Figures, language: Language) -> Vec<(&'static str, String)> {
             }
             .to_owned(),
         ),
+        (say("Menunggu jam", "Waiting for the clock"), number(figures.held)),
         (say("Perangkat tersambung", "Devices connected"), number(figures.connections)),
         (
             say("Login atau TLS ditolak", "Logins or TLS refused"),

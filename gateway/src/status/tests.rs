@@ -98,6 +98,8 @@ fn the_metrics_name_every_figure() {
         "pantau_gateway_redelivered_total 0",
         "pantau_gateway_connections 0",
         "pantau_gateway_clock_trusted 1.0",
+        "pantau_gateway_clock_went_back_total 0",
+        "pantau_gateway_held_readings 0.0",
         "pantau_gateway_fsync_seconds_count 4",
         "pantau_gateway_fsync_seconds_bucket{le=\"0.002\"} 4",
     ] {

@@ -129,7 +129,8 @@ impl<F: FileLayer> Feed<F> {
                 Ok(Some(raw)) => match Record::decode(raw.bytes.as_slice()) {
                     Ok(record) if record.positions() == raw.count => {
                         let shed = record.shed;
-                        self.cursor = Some(Cursor::new(raw.first.0, record));
+                        let cursor = Cursor::new(raw.first.0, record);
+                        self.cursor = Some(cursor.resolved(|boot| self.spool.boot_offset(boot)));
                         if let Some(shed) = shed {
                             let losses = vec![shed.loss(raw.first.0)];
                             return Ok(Found::Gap { end: raw.end().0, losses });

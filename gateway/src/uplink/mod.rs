@@ -67,6 +67,9 @@ enum StreamError {
     /// No fault.
     #[error("ingest asks for a new epoch")]
     NewEpoch,
+    /// No fault.
+    #[error("what waited for the clock can be sent")]
+    Released,
 }
 
 /// An error and what is under it, in one line.
@@ -132,7 +135,7 @@ impl<F: FileLayer> Uplink<F> {
                     self.begin_epoch().await;
                     continue;
                 }
-                StreamError::Feed(FeedError::DictionaryFull) => continue,
+                StreamError::Feed(FeedError::DictionaryFull) | StreamError::Released => continue,
                 error => {
                     renewed = false;
                     tracing::warn!(%error, "the uplink is down");

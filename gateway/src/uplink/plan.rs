@@ -4,6 +4,7 @@
 //! - what ingest has named as committed, or acked, is not sent;
 //! - nothing is sent twice: a stream delivers in order or ends, so the cursor only moves on;
 //! - at most `window` batches are in flight; a batch is in flight until all of its positions are acked;
+//! - what waits for the clock is not sent: the stream ends when it may be, and the next one sends it;
 //! - an ack of what was not sent is refused: it would free readings that ingest does not have;
 //! - a few readings at the end of the spool leave at once when nothing is in flight, else they gather until the
 //!   answers have come or there are [`GATHER`] of them (RFC 896): a batch for each sync would cost ingest a commit
@@ -56,6 +57,11 @@ impl Plan {
         let (start, end) = self.done.missing(self.cursor, synced.max(self.cursor)).next()?;
         let gathers = self.waits() && end == synced && end - start < GATHER;
         (!gathers).then_some((start, end))
+    }
+
+    /// These are not sent on this stream.
+    pub(crate) fn hold(&mut self, held: &RangeSet) {
+        self.done.extend(held);
     }
 
     /// The first `sent` of the range that [`Plan::next`] gave are on their way.

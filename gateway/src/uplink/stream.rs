@@ -41,7 +41,7 @@ impl<F: FileLayer> Uplink<F> {
     }
 
     async fn try_stream(&self) -> Result<std::convert::Infallible, StreamError> {
-        let offer = self.spool.offer();
+        let (releases, offer) = (self.spool.releases(), self.spool.offer());
         // The window bounds batches; a few places more are for hello and statuses.
         let (outbound, mut queue) = mpsc::channel(usize::try_from(self.window).unwrap_or(1) + 8);
         send(&outbound, from_gateway::Message::Hello(self.hello(&offer)))?;
@@ -79,7 +79,7 @@ impl<F: FileLayer> Uplink<F> {
         let plan = Plan::new(offer.kept, done, self.window.min(reply.window));
         let feed = Feed::new(self.spool.clone())?;
         let mut sending =
-            Sending { spool: &self.spool, outbound, plan, feed: Some(feed), packing: None, losses };
+            Sending { spool: &self.spool, outbound, plan, feed: Some(feed), packing: None, losses, releases };
         sending.run(&mut inbound).await
     }
 
@@ -119,6 +119,8 @@ struct Sending<'a, F: FileLayer> {
     packing: Option<Packing<F>>,
     /// To be sent before anything else.
     losses: Vec<Loss>,
+    /// Before this stream.
+    releases: u64,
 }
 
 impl<F: FileLayer> Sending<'_, F> {
@@ -156,6 +158,9 @@ impl<F: FileLayer> Sending<'_, F> {
                 }
                 _ = tick.tick() => {
                     hold = false;
+                    if self.spool.releases() != self.releases {
+                        return Err(StreamError::Released);
+                    }
                     if self.plan.waits() && clock::monotonic() - progress > SILENCE {
                         return Err(StreamError::Silent);
                     }
@@ -169,7 +174,10 @@ impl<F: FileLayer> Sending<'_, F> {
         if self.packing.is_some() {
             return;
         }
-        let Some((start, end)) = self.plan.next(self.spool.journal().synced().0) else { return };
+        // In this order: what was synced by then and has to wait is known to.
+        let synced = self.spool.journal().synced().0;
+        self.plan.hold(&self.spool.held());
+        let Some((start, end)) = self.plan.next(synced) else { return };
         let Some(mut feed) = self.feed.take() else { return };
         self.packing = Some(tokio::task::spawn_blocking(move || {
             let packed = feed.pack(start, end);

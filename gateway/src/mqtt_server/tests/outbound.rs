@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pantau_proto::TimeMs;
 use rmqtt_codec::MqttPacket;
 use rmqtt_codec::v5::{self, SubscriptionOptions};
 
@@ -76,6 +77,30 @@ async fn retained_messages_come_with_the_subscription_and_new_ones_as_they_are_p
     let (mut later, _) = Client::v3(server.address, "later", true).await;
     later.subscribe(&[("pantau/time", 1)]).await;
     assert!(later.is_silent().await);
+}
+
+#[tokio::test]
+async fn the_time_is_told_while_it_is_new_and_kept_for_nobody_who_is_away() {
+    let server = start(open_config(), &TestIntake::default()).await;
+    let (mut away, _) = Client::v3(server.address, "away", false).await;
+    away.subscribe(&[("pantau/time", 1)]).await;
+    drop(away);
+    wait_for(|| server.stats.connections.get() == 0).await;
+    let (mut early, _) = Client::v3(server.address, "early", true).await;
+    early.subscribe(&[("pantau/time", 1)]).await;
+    server.outbound.time(TimeMs(1_795_569_160_000), true).unwrap();
+    let said = "pantau/time={\"epoch_ms\":1795569160000,\"time\":\"2026-11-25T01:12:40.000Z\"}";
+    assert_eq!(early.answer().await, format!("{said} q0 d0 r0"));
+    server.outbound.time(TimeMs(1_795_569_161_000), false).unwrap();
+    assert!(early.is_silent().await);
+    let (mut late, _) = Client::v3(server.address, "late", true).await;
+    late.subscribe(&[("#", 1)]).await;
+    assert_eq!(
+        late.answer().await,
+        format!("{} q0 d0 r1", said.replace("60000", "61000").replace("40.000", "41.000"))
+    );
+    let (mut away, _) = Client::v3(server.address, "away", false).await;
+    assert!(away.is_silent().await);
 }
 
 #[tokio::test]

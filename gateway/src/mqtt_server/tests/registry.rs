@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::super::outbound::Message;
+use super::super::outbound::{Message, Way};
 use super::super::packets::Filter;
 use super::super::sessions::{Grant, Outcome, Refusal, Registry, Request};
 use rmqtt_codec::v5::RetainHandling;
@@ -179,7 +179,8 @@ fn a_message_goes_to_each_subscriber_once_with_its_highest_qos() {
     bench.registry.subscribe(1, "a", &[filter("pantau/#", 0), filter("pantau/time", 1)]);
     bench.registry.subscribe(2, "b", &[filter("pantau/time", 1)]);
     bench.end(2, grant.kept, 0);
-    let message = Arc::new(Message { topic: "pantau/time".into(), payload: "1".into(), retain: true });
+    let message =
+        Arc::new(Message { topic: "pantau/time".into(), payload: "1".into(), retain: true, way: Way::Kept });
     let mut sent = Vec::new();
     let dropped = bench.registry.route(&message, |connection, delivery| {
         sent.push((connection, delivery.qos, delivery.retain));

@@ -4,6 +4,7 @@
 use pantau_proto::v1::Reason;
 
 use super::*;
+use crate::decode::UNTIMED;
 use crate::figures::value;
 
 /// Stamps `count` untimed readings of one series; how many came too fast, and the last stamp.
@@ -41,7 +42,7 @@ fn untimed_readings_of_one_series_never_share_a_time_even_when_the_clock_goes_ba
 
 #[test]
 fn stamps_stay_bounded_and_rising_when_there_are_very_many_series() {
-    let mut stamps = Stamps::new(0, 0);
+    let mut stamps = Stamps::new(0, 0, 0);
     for n in 0..120_000 {
         stamp(&mut stamps, &format!("d{n}/pm10"), 1, 5);
     }
@@ -52,14 +53,14 @@ fn stamps_stay_bounded_and_rising_when_there_are_very_many_series() {
 #[test]
 fn a_series_that_is_too_fast_gets_no_further_ahead_than_a_minute_and_harms_no_other() {
     let start = 1_800_000_000_000;
-    let mut stamps = Stamps::new(0, 0);
+    let mut stamps = Stamps::new(0, 0, 0);
     assert_eq!(stamp(&mut stamps, "a/pm10", 60_001, start), (0, Some(start + 60_000)));
     assert_eq!(stamp(&mut stamps, "a/pm10", 3, start), (3, None));
     assert_eq!(stamp(&mut stamps, "a/pm10", 3, start + 2), (1, None));
     assert_eq!(stamp(&mut stamps, "a/pm10", 2, start + 2), (0, Some(start + 60_002)), "what was taken back");
     assert_eq!(stamp(&mut stamps, "b/pm10", 1, start + 2), (0, Some(start + 2)));
     // After a restart everything stands behind the floor, which is no more than the minute ahead.
-    let mut stamps = Stamps::new(start + 60_002, start + 2);
+    let mut stamps = Stamps::new(start + 60_002, start + 2, 0);
     assert_eq!(stamp(&mut stamps, "b/pm10", 1, start + 1_000), (0, Some(start + 60_003)));
     // A clock that went back crawls, and is not called too fast.
     assert_eq!(stamp(&mut stamps, "b/pm10", 1, start - 86_400_000), (0, Some(start + 60_004)));
