@@ -13,6 +13,7 @@
     reason = "a benchmark that cannot measure has nothing to say but where and why"
 )]
 
+mod beside;
 mod decode;
 mod idle;
 mod lines;
@@ -27,6 +28,7 @@ mod recovery;
 mod report;
 mod sizes;
 mod store;
+mod visible;
 mod way;
 mod write;
 
@@ -35,13 +37,14 @@ use std::process::ExitCode;
 
 type Measure = fn(runs: usize) -> Vec<Row>;
 
-const FIGURES: [(&str, Measure); 11] = [
+const FIGURES: [(&str, Measure); 12] = [
     ("acked", mqtt::acked),
     ("latency", mqtt::latency),
     ("decode", decode::decode),
     ("way", way::way),
     ("live", live::live),
     ("grpc", write::grpc),
+    ("visible", visible::visible),
     ("sizes", sizes::sizes),
     ("store", store::store),
     ("recovery", recovery::recovery),

@@ -3,6 +3,7 @@
 //! back and 1 % sent again with another value; Q, 100 series × 30 days; and two years, one series by the minute and 5,000 by
 //! the half-hour.
 
+use crate::beside::{self, Beside};
 use crate::report::{Row, median, short};
 use pantau_e2e::clock::now;
 use pantau_e2e::http::{encode, get_json};
@@ -59,57 +60,58 @@ pub(crate) fn store(runs: usize) -> Vec<Row> {
         "≥ 3 M",
         rate >= 3e6,
     ));
-    rows.push(row(
-        "bytes a reading after a merge: 5,000 series in order",
-        format!("{bytes:.3} (late and rewritten: {late_bytes:.3})"),
-        "≤ 0.75",
-        bytes <= 0.75,
-    ));
     let last = asked(in_order.path(), |http| {
         let path = "/api/v1/latest?limit=5000".to_owned();
         assert_eq!(get_json(http, &path)["items"].as_array().unwrap().len(), W.series as usize);
         vec![path]
     });
-    rows.push(timed("last value of 5,000 series, HTTP", last, 5.0, "< 5 ms"));
-    let month = folders();
-    let (_, _, bytes) = filled(month.path(), &Q, 1);
-    rows.push(row(
-        "bytes a reading after a merge: 100 series × 30 days",
-        format!("{bytes:.3}"),
-        "≤ 0.70",
-        bytes <= 0.70,
+    let other = folders();
+    let peer = Beside::filled(other.path(), points(&W));
+    let theirs = peer.asked(&beside::last(START + W.steps * STEP_MS), W.series as usize);
+    rows.push(kept(
+        "bytes a reading after a merge: 5,000 series in order",
+        (bytes, format!(" (late and rewritten: {late_bytes:.3})")),
+        peer.bytes(),
+        (0.75, "≤ 0.75"),
     ));
+    rows.push(timed("last value of 5,000 series, HTTP", last, Some(theirs), (5.0, "< 5 ms")));
+    let (month, other) = (folders(), folders());
+    let (_, _, bytes) = filled(month.path(), &Q, 1);
+    let peer = Beside::filled(other.path(), points(&Q));
     let end = START + 30 * DAY_MS;
     let queries = [
-        ("one series, a day raw, HTTP", 1, DAY_MS, "raw", 8_640, 2.0, "< 2 ms"),
         (
-            "one series, 30 days at 5 min, mean min max, HTTP",
-            1,
-            30 * DAY_MS,
-            "PT5M&agg=mean,min,max",
-            8_640,
-            8.0,
-            "< 8 ms",
+            ("one series, a day raw, HTTP", (2.0, "< 2 ms")),
+            (1, DAY_MS, "raw", 8_640),
+            (1, beside::raw(end - DAY_MS, end)),
         ),
-        ("100 series, a day at 1 h, mean, HTTP", 100, DAY_MS, "PT1H&agg=mean", 24, 3.0, "< 3 ms"),
+        (
+            ("one series, 30 days at 5 min, mean min max, HTTP", (8.0, "< 8 ms")),
+            (1, 30 * DAY_MS, "PT5M&agg=mean,min,max", 8_640),
+            (3, beside::steps("rollup(kept_0[5m])", START, end, "5m")),
+        ),
+        (
+            ("100 series, a day at 1 h, mean, HTTP", (3.0, "< 3 ms")),
+            (100, DAY_MS, "PT1H&agg=mean", 24),
+            (100, beside::steps("avg_over_time({__name__=~\"kept_.*\"}[1h])", end - DAY_MS, end, "1h")),
+        ),
     ];
-    for (figure, series, span, step, points, limit, wanted) in queries {
-        rows.push(timed(
-            figure,
-            readings(month.path(), series, end - span..end, step, points),
-            limit,
-            wanted,
-        ));
+    for ((figure, wanted), (series, span, step, points), (their_series, path)) in queries {
+        let ours = readings(month.path(), series, end - span..end, step, points);
+        rows.push(timed(figure, ours, Some(peer.asked(&path, their_series)), wanted));
     }
+    let wanted = (0.70, "≤ 0.70");
+    let figure = "bytes a reading after a merge: 100 series × 30 days";
+    rows.push(kept(figure, (bytes, String::new()), peer.bytes(), wanted));
     let year = START..START + 365 * DAY_MS;
-    for (figure, set, limit, wanted) in [
-        ("one series by the minute, a year at 1 day, HTTP", YEAR, 5.0, "< 5 ms"),
-        ("5,000 series by the half-hour, a year at 1 day, HTTP, 25 pages", YEARS, 500.0, "< 500 ms"),
+    for (figure, set, wanted) in [
+        ("one series by the minute, a year at 1 day, HTTP", YEAR, (5.0, "< 5 ms")),
+        ("5,000 series by the half-hour, a year at 1 day, HTTP, 25 pages", YEARS, (500.0, "< 500 ms")),
     ] {
         let folder = folders();
         filled(folder.path(), &set, 1);
         let took = readings(folder.path(), set.series, year.clone(), "P1D&agg=mean", 365);
-        rows.push(timed(figure, took, limit, wanted));
+        rows.push(timed(figure, took, None, wanted));
     }
     rows
 }
@@ -118,8 +120,36 @@ fn row(figure: &'static str, pantau: String, wanted: &'static str, met: bool) ->
     Row { figure, pantau, peer: String::new(), ratio: None, wanted, met }
 }
 
-fn timed(figure: &'static str, ms: f64, limit: f64, wanted: &'static str) -> Row {
-    row(figure, format!("{ms:.1} ms"), wanted, ms < limit)
+/// Milliseconds, beside those of victoria-metrics.
+fn timed(figure: &'static str, ms: f64, theirs: Option<f64>, (limit, wanted): (f64, &'static str)) -> Row {
+    Row {
+        peer: theirs.map_or(String::new(), |theirs| format!("victoria-metrics: {theirs:.1} ms")),
+        ratio: theirs.map(|theirs| ms / theirs),
+        ..row(figure, format!("{ms:.1} ms"), wanted, ms < limit)
+    }
+}
+
+/// Bytes a reading, beside those of victoria-metrics.
+fn kept(
+    figure: &'static str,
+    (bytes, more): (f64, String),
+    theirs: f64,
+    (limit, wanted): (f64, &'static str),
+) -> Row {
+    Row {
+        peer: format!("victoria-metrics, after a stop: {theirs:.3}"),
+        ratio: Some(bytes / theirs),
+        ..row(figure, format!("{bytes:.3}{more}"), wanted, bytes <= limit)
+    }
+}
+
+/// What is in the commits of a set.
+fn points(set: &Set) -> impl Iterator<Item = (usize, i64, f64)> {
+    commits(set).flat_map(|commit| {
+        let Columns { series, times, values, .. } = commit.readings;
+        let rows = series.into_iter().zip(times).zip(values);
+        rows.map(|((series, time), value)| (series.index(), time, value)).collect::<Vec<_>>()
+    })
 }
 
 fn name(series: u32) -> String {
@@ -256,18 +286,8 @@ fn asked(folder: &Path, question: impl Fn(SocketAddr) -> Vec<String>) -> f64 {
     let mut ingest = Ingest::new(folder, None, None, "");
     ingest.start();
     let paths = question(ingest.http);
-    // Who asks for pages keeps the connection.
-    let agent = ureq::Agent::new_with_defaults();
-    let took = |_| {
-        let start = now();
-        for path in &paths {
-            let mut answer = agent.get(format!("http://{}{path}", ingest.http)).call().unwrap();
-            let bytes = answer.body_mut().with_config().limit(256 << 20).read_to_vec().unwrap();
-            assert!(bytes.len() > 100);
-        }
-        start.elapsed().as_secs_f64() * 1e3
-    };
-    let took = median((0..21).map(took).collect());
+    let urls: Vec<_> = paths.iter().map(|path| format!("http://{}{path}", ingest.http)).collect();
+    let took = beside::ask(&urls);
     ingest.part.stop();
     took
 }
