@@ -11,6 +11,8 @@ mod attached;
 pub(crate) mod backend;
 pub(crate) mod drivers;
 mod setup;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 use std::path::Path;

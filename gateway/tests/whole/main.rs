@@ -3,6 +3,7 @@
 
 mod fake_ingest;
 mod modbus;
+mod pins;
 #[path = "../../src/modbus/tests/plant.rs"]
 mod plant;
 

@@ -9,8 +9,7 @@ use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 use linux_embedded_hal::{I2CError, I2cdev, SPIError, SpidevDevice};
 
-use super::open::What;
-use super::{Backend, BusError, Edge, EdgeKind, Edges, I2cBus, Opening, Output, Pull, SpiChip, Wanted};
+use super::{Backend, BusError, Edge, EdgeKind, Edges, I2cBus, Opening, Output, Pull, SpiChip, Wanted, What};
 use crate::pins::trouble::Trouble;
 
 /// Edges that the kernel keeps for a line; of those beyond it only the number is known.

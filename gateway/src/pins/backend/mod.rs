@@ -16,7 +16,7 @@ use embedded_hal::i2c::{self, I2c, NoAcknowledgeSource, Operation};
 use embedded_hal::{digital, spi};
 
 pub(crate) use self::linux::Linux;
-pub(crate) use self::open::Opening;
+pub(crate) use self::open::{Opening, What};
 pub(crate) use self::raspberry::Raspberry;
 use crate::pins::trouble::Trouble;
 
@@ -144,7 +144,7 @@ impl digital::Error for BusError {
 }
 
 /// An I²C bus of either backend.
-pub(crate) struct I2cBus(Box<dyn I2c<Error = BusError> + Send>);
+pub(crate) struct I2cBus(pub(crate) Box<dyn I2c<Error = BusError> + Send>);
 
 impl i2c::ErrorType for I2cBus {
     type Error = BusError;
@@ -157,7 +157,7 @@ impl I2c for I2cBus {
 }
 
 /// A chip on an SPI bus of either backend.
-pub(crate) struct SpiChip(Box<dyn spi::SpiDevice<Error = BusError> + Send>);
+pub(crate) struct SpiChip(pub(crate) Box<dyn spi::SpiDevice<Error = BusError> + Send>);
 
 impl spi::ErrorType for SpiChip {
     type Error = BusError;
@@ -170,7 +170,7 @@ impl spi::SpiDevice for SpiChip {
 }
 
 /// An output of either backend.
-pub(crate) struct Output(Box<dyn digital::OutputPin<Error = BusError> + Send>);
+pub(crate) struct Output(pub(crate) Box<dyn digital::OutputPin<Error = BusError> + Send>);
 
 impl digital::ErrorType for Output {
     type Error = BusError;

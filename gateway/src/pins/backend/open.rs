@@ -52,6 +52,7 @@ impl Opening {
             Some(Errno::BUSY) => {
                 "another program has it: end that one, or take another pin (gpioinfo shows who)".into()
             }
+            Some(Errno::OPNOTSUPP) => "set backend = \"linux\" under [pins]".into(),
             Some(Errno::INVAL) if self.what == What::Gpio => {
                 "the board has no such pin: name it by its BCM number, as pinout prints it".into()
             }

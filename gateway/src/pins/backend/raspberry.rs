@@ -12,8 +12,7 @@ use rppal::i2c::I2c;
 use rppal::spi::{Bus, Mode, Segment, SlaveSelect, Spi};
 use rustix::io::Errno;
 
-use super::open::What;
-use super::{Backend, BusError, Edge, EdgeKind, Edges, I2cBus, Opening, Output, Pull, SpiChip, Wanted};
+use super::{Backend, BusError, Edge, EdgeKind, Edges, I2cBus, Opening, Output, Pull, SpiChip, Wanted, What};
 use crate::pins::trouble::Trouble;
 
 /// The backend.
@@ -59,8 +58,9 @@ impl Backend for Raspberry {
     }
 }
 
+/// What rppal does not know, the other backend may.
 fn unknown(text: &str) -> BusError {
-    BusError::new(None, text)
+    BusError::new(Some(Errno::OPNOTSUPP.raw_os_error()), text)
 }
 
 /// `/dev/spidevBUS.CHIP`.

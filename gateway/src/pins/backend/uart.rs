@@ -7,8 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use rustix::fs::OFlags;
 use rustix::termios::{self, OptionalActions, QueueSelector, SpecialCodeIndex};
 
-use super::open::What;
-use super::{BusError, Opening};
+use super::{BusError, Opening, What};
 
 /// A port that a driver reads.
 pub(crate) trait Port: Send {

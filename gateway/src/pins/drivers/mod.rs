@@ -18,7 +18,7 @@ pub(crate) mod scd4x;
 mod sensirion;
 pub(crate) mod sht4x;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::pins::trouble::Trouble;
 use crate::polled::Answer;
