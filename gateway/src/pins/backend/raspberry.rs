@@ -183,6 +183,13 @@ impl Edges for Input {
     }
 }
 
+/// rppal keeps a pin's list of edges, and with it their numbers, beyond the pin.
+impl Drop for Input {
+    fn drop(&mut self) {
+        drop(self.0.clear_interrupt());
+    }
+}
+
 struct RppalOutput(OutputPin);
 
 impl digital::ErrorType for RppalOutput {
