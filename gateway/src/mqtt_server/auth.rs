@@ -1,7 +1,7 @@
 //! Who may connect: users of the configuration with argon2 hashes (PHC strings), or by the names in a certificate of theirs.
 //!
 //! Always holds: who shows a certificate is the user that it names and nobody else, and a name that is no user's is let in
-//! by none: taking a user out of the configuration ends its certificate, too. a password is hashed off the async threads, few at a time, since one hash takes tens of
+//! by none: taking a user out of the configuration ends its certificate, too. A password is hashed off the async threads, few at a time, since one hash takes tens of
 //! milliseconds and megabytes by design; an unknown user takes as long as a wrong password; no secret is logged.
 
 use std::sync::Arc;

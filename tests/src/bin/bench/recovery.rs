@@ -11,9 +11,10 @@ const BATCH: usize = 10_000;
 /// Batches that are committed together at most: so much a table may hold beyond its bound.
 const WINDOW: usize = 16;
 /// More than one table holds, and less than two.
-const PROBE: usize = 10_000_000;
-/// A table is set aside at half of this: so one table has all that the default of 128 MiB lets two of them hold.
-const MEMORY: &str = "[store]\nmemory = \"256 MiB\"\n";
+const PROBE: usize = 15_000_000;
+/// A table is set aside at half of this: at more than ten million readings, when the default of 128 MiB would have let two
+/// tables have less than seven.
+const MEMORY: &str = "[store]\nmemory = \"400 MiB\"\n";
 
 pub(crate) fn recovery(runs: usize) -> Vec<Row> {
     let full = full_table();
