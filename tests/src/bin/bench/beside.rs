@@ -30,7 +30,7 @@ impl Beside {
     pub(crate) fn asked(&self, path: &str, series: usize) -> f64 {
         let url = format!("http://{}{path}", self.peer.address);
         let answer = get(self.peer.address, path);
-        assert_eq!((answer.status, answer.body.matches("__name__").count()), (200, series), "{path}");
+        assert_eq!((answer.status, answer.body.matches("\"metric\":").count()), (200, series), "{path}");
         ask(&[url])
     }
 
@@ -60,9 +60,9 @@ pub(crate) fn last(time: i64) -> String {
     format!("/api/v1/query?nocache=1&time={}&query={}", time / 1_000, encode("{__name__=~\"kept_.*\"}"))
 }
 
-/// All readings of the first series.
+/// All readings of the first series: the name of line protocol's field is a part of the series'.
 pub(crate) fn raw(from: i64, to: i64) -> String {
-    let series = encode("{__name__=\"kept_0\"}");
+    let series = encode("{__name__=\"kept_0_value\"}");
     format!("/api/v1/export?match%5B%5D={series}&start={}&end={}", from / 1_000, to / 1_000)
 }
 
