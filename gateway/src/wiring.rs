@@ -112,10 +112,10 @@ pub(crate) fn modbus_buses(config: &Config) -> Vec<ModbusBus> {
 fn modbus_device(device: &config::Device) -> (modbus::Device, polled::Plan) {
     let register = |register: &config::Register| modbus::registers::Register {
         name: register.quantity.clone(),
-        table: register.table(),
+        table: register.read,
         address: register.address,
         kind: register.kind(),
-        order: register.order(),
+        order: register.order,
         scale: modbus::registers::Scale::new(register.scale, register.offset),
         none: register.none.clone(),
     };

@@ -3,14 +3,19 @@
 //! Always: the same words give the same value; what a register has no value for is told apart from a value. Decimals stay
 //! decimals: a scale of 0.1 divides by ten.
 
+use serde::Deserialize;
+
 /// The four tables of a Modbus device (MODBUS Application Protocol 1.1b3, section 4.3), each read by a function of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Table {
     /// Function 1.
+    #[serde(rename = "coil")]
     Coils,
     /// Function 2.
     Discrete,
     /// Function 3.
+    #[default]
     Holding,
     /// Function 4.
     Input,
@@ -67,7 +72,8 @@ impl Kind {
 }
 
 /// In which order the bytes of a value come, written for a value of four bytes, A the highest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Order {
     /// The highest first, as the standard has it for one register.
     #[default]
