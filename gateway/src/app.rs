@@ -1,4 +1,4 @@
-//! Wires the stages and is the only file that starts tasks and threads.
+//! Wires the stages; nothing else starts tasks and threads.
 //!
 //! ```text
 //! mqtt_server ─┐
@@ -11,6 +11,8 @@
 //! most ten seconds.
 
 mod buses;
+mod status;
+mod stop;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -26,27 +28,24 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::buses::Buses;
+use self::status::{Sources, serve};
+use self::stop::{BROKER, BUS, MQTT, STOP, Stops, drain};
 use crate::clock;
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::figures::{BrokerFigures, Counters, Figures, SensorFigures, value};
+use crate::figures::Counters;
 use crate::intake::SpoolIntake;
-use crate::mqtt_client::{self, BrokerStats, Publisher};
-use crate::mqtt_server::{self, Count, Listeners, Server, Stats};
-use crate::polled::{self, SensorStats};
+use crate::mqtt_client::{self, Publisher};
+use crate::mqtt_server::{self, Listeners, Server};
+use crate::polled;
 use crate::reload::Reload;
 use crate::room::{self, Watch};
 use crate::spool::{self, Boot, Spool, SpoolError};
-use crate::status;
 use crate::timekeeper;
 use crate::tls;
 use crate::trust::Trust;
 use crate::uplink::{Uplink, UplinkConfigError};
 use crate::wiring;
-
-/// How long a stop waits for each: the listener, the sync, the uplink, the rest, and as long again for the last sync.
-const STOP: [Duration; 4] =
-    [wiring::MQTT_GRACE, Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(1)];
 
 /// Why the gateway ended.
 #[derive(Debug, thiserror::Error)]
@@ -153,13 +152,6 @@ pub async fn run_reloading(
 }
 
 type Tasks = JoinSet<(&'static str, Result<(), String>)>;
-
-#[derive(Default)]
-struct Stops {
-    mqtt: CancellationToken,
-    uplink: CancellationToken,
-    rest: CancellationToken,
-}
 
 async fn run_on<F: FileLayer>(
     files: F,
@@ -291,7 +283,7 @@ async fn run_on<F: FileLayer>(
     start(
         &mut tasks,
         "the status page",
-        serve_status(bound.status, &spool, stats, decoder, &config, stops.rest.clone()),
+        serve(bound.status, &spool, stats, decoder, &config, stops.rest.clone()),
     );
 
     let outcome = tokio::select! {
@@ -355,85 +347,6 @@ async fn keep<F: FileLayer>(spool: Spool<F>, mut disk: Watch, stop: Cancellation
         disk.look(spool.journal().shortage(), clock::monotonic());
     }
 }
-
-fn serve_status<F: FileLayer>(
-    listener: TcpListener,
-    spool: &Spool<F>,
-    sources: Sources,
-    decoder: Arc<Decoder>,
-    config: &Config,
-    stop: CancellationToken,
-) -> impl Future<Output = Result<(), String>> + Send + 'static {
-    let (spool, gateway) = (spool.clone(), config.gateway.id.clone());
-    let router = status::router(Arc::new(move || Figures {
-        connections: sources.listener.connections.get(),
-        refused: sources.listener.refused.get(),
-        tls_failed: sources.listener.tls_failed.get(),
-        turned_away: sources.listener.turned_away.get(),
-        revoked: sources.listener.revoked.get(),
-        withheld: sources.total(|listener| &listener.withheld, |broker| &broker.withheld),
-        redelivered: sources.total(|listener| &listener.redelivered, |broker| &broker.redelivered),
-        brokers: sources.brokers.iter().map(|broker| BrokerFigures::of(broker)).collect(),
-        sensors: sources.sensors.iter().map(|sensor| SensorFigures::of(sensor)).collect(),
-        online: decoder.online(),
-        ..Figures::of(&spool, &gateway, clock::now())
-    }));
-    async move {
-        let serve = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-        serve.await.map_err(|error| error.to_string())
-    }
-}
-
-/// What the sources count.
-struct Sources {
-    listener: Arc<Stats>,
-    brokers: Vec<Arc<BrokerStats>>,
-    sensors: Vec<Arc<SensorStats>>,
-}
-
-impl Sources {
-    fn total(&self, listener: fn(&Stats) -> &Count, broker: fn(&BrokerStats) -> &Count) -> u64 {
-        listener(&self.listener).get() + self.brokers.iter().map(|of| broker(of).get()).sum::<u64>()
-    }
-}
-
-/// From the front to the back, each with its time.
-async fn drain<F: FileLayer>(spool: &Spool<F>, stops: &Stops, tasks: &mut Tasks, mut running: usize) {
-    stops.mqtt.cancel();
-    let until_sources_ended = async {
-        while running > 0 {
-            let Some(Ok((name, _))) = tasks.join_next().await else { break };
-            running -= usize::from([MQTT, BROKER, BUS].contains(&name));
-        }
-    };
-    if timeout(STOP[0], until_sources_ended).await.is_err() {
-        tracing::warn!("the MQTT listener, a broker's subscriber or a bus of sensors did not end in time");
-    }
-    spool.save_rest(clock::now());
-    spool.journal().sync_soon();
-    let next = spool.journal().stats().next;
-    let synced = async {
-        while spool.journal().synced() < next {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    drop(timeout(STOP[1], synced).await);
-    // Only a stream that stands is waited for: without one the backlog stays, as safe as before.
-    let emptied = async {
-        while spool.backlog(clock::now()).0 > 0 && value(&spool.counters().connected) != 0 {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    drop(timeout(STOP[2], emptied).await);
-    let (readings, _) = spool.backlog(clock::now());
-    if readings > 0 {
-        tracing::info!(readings, "the backlog stays in the spool");
-    }
-}
-
-const MQTT: &str = "the MQTT listener";
-const BROKER: &str = "a broker's subscriber";
-const BUS: &str = "a bus of sensors";
 
 fn unexpected(done: Result<(&'static str, Result<(), String>), tokio::task::JoinError>) -> AppError {
     match done {
